@@ -28,9 +28,15 @@ const char *sr_error_text(int code) {
 #define P4 0x85EBCA77C2B2AE63ULL
 #define P5 0x27D4EB2F165667C5ULL
 
-static uint64_t rotl(uint64_t v, int n) { return v << n | v >> (64 - n); }
-static uint64_t mix(uint64_t acc, uint64_t lane) { return rotl(acc + lane * P2, 31) * P1; }
-static uint64_t merge(uint64_t h, uint64_t acc) { return (h ^ mix(0, acc)) * P1 + P4; }
+static uint64_t rotl(uint64_t v, int n) {
+    return v << n | v >> (64 - n);
+}
+static uint64_t mix(uint64_t acc, uint64_t lane) {
+    return rotl(acc + lane * P2, 31) * P1;
+}
+static uint64_t merge(uint64_t h, uint64_t acc) {
+    return (h ^ mix(0, acc)) * P1 + P4;
+}
 
 uint64_t sr_hash64(const void *data, size_t bytes) {
     const uint8_t *p = data;

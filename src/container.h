@@ -11,9 +11,9 @@
  *   36  u32[7]   zero
  * Section table at 64, 32 bytes an entry:
  *    0  u32 kind   4  u32 index   8  u64 offset   16  u64 bytes   24  u64 hash   XXH64 (seed 0) of the section's bytes
- * Entries are in file order; offsets are multiples of 64, ascending, without overlap; the gaps (under 64 bytes) are zero;
- * the last section ends at total_bytes. (kind, index) pairs are unique. A kind with the top bit set (0x80000000) is
- * optional: readers that do not know it skip it; an unknown kind without it is SR_E_UNSUPPORTED.
+ * Entries are in file order; offsets are multiples of 64, ascending, without overlap; the gaps (under 64 bytes) are
+ * zero; the last section ends at total_bytes. (kind, index) pairs are unique. A kind with the top bit set (0x80000000)
+ * is optional: readers that do not know it skip it; an unknown kind without it is SR_E_UNSUPPORTED.
  */
 #ifndef SR_CONTAINER_H
 #define SR_CONTAINER_H

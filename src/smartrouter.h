@@ -10,9 +10,9 @@
  * Byte layouts: ASSET.md (.srr, .srt) and MODEL.md (.srm). Bytes from outside may be hostile: opening checks
  * every offset, count and number before it is used.
  *
- * Determinism: integer kernels are bit-identical on every instruction set. Float arithmetic is written so that it is, too:
- * fixed eight-lane reductions, no contraction into fused multiply-add, no libm (see kernel/kernel.h).
- * So native and every WebAssembly variant give the same bytes and the same scores.
+ * Determinism: integer kernels are bit-identical on every instruction set. Float arithmetic is written so that it is,
+ * too: fixed eight-lane reductions, no contraction into fused multiply-add, no libm (see kernel/kernel.h). So native
+ * and every WebAssembly variant give the same bytes and the same scores.
  */
 #ifndef SMARTROUTER_H
 #define SMARTROUTER_H
@@ -100,12 +100,12 @@ typedef struct {
     uint32_t row_dim;    /* of the stored rows: dim, or the map's output dimension */
     uint32_t row_is_f32; /* 0: int8 rows with a scale a row */
     uint32_t has_map, has_head, has_plane;
-    uint32_t aggregation_k;     /* 1: max; k: mean of the top k */
-    uint32_t low_margin_flags;  /* 1: below the margin the decision is flagged uncertain; 0: it falls back */
-    float stop_confidence;      /* anytime: sure enough to stop here */
-    sr_text model_id;           /* the pin: who made the vectors */
-    uint64_t model_content;     /* content id of the .srm or .srt; 0 for external embedders */
-    sr_text prefix;             /* put before each text by the embedder: "query: " */
+    uint32_t aggregation_k;    /* 1: max; k: mean of the top k */
+    uint32_t low_margin_flags; /* 1: below the margin the decision is flagged uncertain; 0: it falls back */
+    float stop_confidence;     /* anytime: sure enough to stop here */
+    sr_text model_id;          /* the pin: who made the vectors */
+    uint64_t model_content;    /* content id of the .srm or .srt; 0 for external embedders */
+    sr_text prefix;            /* put before each text by the embedder: "query: " */
     uint32_t pooling;
 } sr_exit_info;
 
@@ -237,6 +237,38 @@ uint64_t sr_table_content(const sr_table *t);
 size_t sr_table_work_bytes(const sr_table *t);
 /* Tokenises and averages: vector[dim], unit length. SR_E_ZERO when no piece has a direction (empty text). */
 int sr_table_embed(const sr_table *t, const char *text, size_t bytes, void *work, size_t work_bytes, float *vector);
+
+/* ---- Pipeline: text to decision, anytime -------------------------------------------------------------------- */
+
+typedef struct sr_pipeline sr_pipeline; /* opaque; one per thread: it holds an encoder's working memory */
+
+typedef struct {
+    uint32_t first_exit;  /* index of the first exit to answer from; 0 from the earliest that is usable */
+    uint32_t last_exit;   /* index of the last one to go to; SR_MAX_EXITS for "as far as possible" */
+    uint32_t always_last; /* 1: no early stop, always answer from last_exit */
+    const sr_learned *learned[SR_MAX_EXITS]; /* per exit, null for none */
+} sr_pipeline_options;
+
+/* Binds an asset to its embedders: a model, a piece table, or both; null for what is not there. An exit is usable when
+ * its embedder is there and its pin agrees; SR_E_MODEL when a given embedder is not the one that the asset names, or
+ * when no exit is usable. */
+int64_t sr_pipeline_bytes(const sr_router *r, const sr_model *m, const sr_table *t);
+int sr_pipeline_open(void *mem, size_t mem_bytes, const sr_router *r, const sr_model *m, const sr_table *t,
+                     sr_pipeline **out);
+
+/* Routes one text. Goes from exit to exit until one is sure enough (its stop_confidence), or to the last.
+ * A text without any letter, digit or sign (empty, white space) is the fallback's, with confidence 0 and no reason.
+ * Exits whose layers have not arrived are left out; SR_E_INCOMPLETE when none is left. options may be null.
+ * Outputs as in sr_router_match. */
+int sr_pipeline_route(sr_pipeline *p, const char *text, size_t text_bytes, const sr_pipeline_options *options,
+                      sr_decision *out, sr_match *matches, size_t match_cap, sr_why *why, size_t why_cap);
+
+/* Step by step, for callers that must not block: start once, then answer exit after exit. */
+int sr_pipeline_start(sr_pipeline *p, const char *text, size_t text_bytes);
+int sr_pipeline_answer(sr_pipeline *p, uint32_t exit, const sr_learned *learned, sr_decision *out, sr_match *matches,
+                       size_t match_cap, sr_why *why, size_t why_cap);
+/* Can this exit answer now (embedder there, pin agreed, layers arrived)? 1 or 0. */
+int sr_pipeline_usable(const sr_pipeline *p, uint32_t exit);
 
 #ifdef __cplusplus
 }

@@ -1,10 +1,10 @@
 /* The contract of all kernels. One table of functions an instruction set; the caller picks once.
  *
  * Bit for bit: integer kernels are exact, so all sets agree. Float kernels use fixed eight-lane arithmetic: lane j
- * accumulates elements j, j + 8, j + 16, ... by one multiply and one add each (never fused: -ffp-contract=off), a tail is treated
- * as if padded with zeros, and lanes are combined as ((0+4)+(2+6)) + ((1+5)+(3+7)). The scalar set is the reference.
- * Lengths are any, 0 included; pointers need no alignment unless said; int8 values lie in -127..127 (a row holding -128 is
- * clamped by whoever writes it, and refused by the asset reader).
+ * accumulates elements j, j + 8, j + 16, ... by one multiply and one add each (never fused: -ffp-contract=off), a tail
+ * is treated as if padded with zeros, and lanes are combined as ((0+4)+(2+6)) + ((1+5)+(3+7)). The scalar set is the
+ * reference. Lengths are any, 0 included; pointers need no alignment unless said; int8 values lie in -127..127 (a row
+ * holding -128 is clamped by whoever writes it, and refused by the asset reader).
  */
 #ifndef SR_KERNEL_H
 #define SR_KERNEL_H
@@ -40,7 +40,8 @@ extern const sr_kernels sr_kernels_relaxed;
 const sr_kernels *sr_kernels_best(void);
 /* By name, or null when this build or processor lacks it. For tests and benchmarks. */
 const sr_kernels *sr_kernels_by_name(const char *name);
-/* Forces a set for everything opened afterwards; null returns to the best. Not thread-safe; for tests and benchmarks. */
+/* Forces a set for everything opened afterwards; null returns to the best. Not thread-safe; for tests and benchmarks.
+ */
 void sr_kernels_force(const sr_kernels *k);
 
 #endif
