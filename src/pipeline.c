@@ -12,7 +12,7 @@ struct sr_pipeline {
     float *vector;
     const char *text;
     size_t text_bytes;
-    int encoder_started, blank;
+    int encoder_started, blank, has_vector, pieces;
     uint32_t exit_count;
     uint8_t bound[SR_MAX_EXITS]; /* embedder there and pin agreed */
     uint8_t embedder[SR_MAX_EXITS];
@@ -129,7 +129,7 @@ static int is_blank(const char *text, size_t bytes) {
 int sr_pipeline_start(sr_pipeline *p, const char *text, size_t text_bytes) {
     if (!p || (!text && text_bytes)) return SR_E_ARGUMENT;
     p->text = text, p->text_bytes = text_bytes;
-    p->encoder_started = 0;
+    p->encoder_started = p->has_vector = p->pieces = 0;
     p->blank = is_blank(text, text_bytes);
     return SR_OK;
 }
@@ -144,27 +144,48 @@ static int answer_blank(sr_pipeline *p, uint32_t exit, sr_decision *out, sr_matc
     return SR_OK;
 }
 
+static int encoder_start(sr_pipeline *p) {
+    if (p->encoder_started) return SR_OK;
+    int rc = sr_encoder_start(p->encoder, p->text, p->text_bytes);
+    if (rc < 0) return rc;
+    p->pieces = rc;
+    p->encoder_started = 1;
+    return SR_OK;
+}
+
 int sr_pipeline_answer(sr_pipeline *p, uint32_t exit, const sr_learned *learned, sr_decision *out, sr_match *matches,
                        size_t match_cap, sr_why *why, size_t why_cap) {
     if (!p || !out || (match_cap && !matches) || (why_cap && !why)) return SR_E_ARGUMENT;
     if (exit >= p->exit_count) return SR_E_EXIT;
     if (!p->bound[exit]) return SR_E_MODEL;
+    p->has_vector = 0;
     if (p->blank) return answer_blank(p, exit, out, matches, match_cap);
     int rc;
     if (p->embedder[exit] == SR_EMBEDDER_TABLE) {
         rc = sr_table_embed(p->table, p->text, p->text_bytes, p->table_work, p->table_work_bytes, p->vector);
         if (rc == SR_E_ZERO) return answer_blank(p, exit, out, matches, match_cap); /* no piece that it knows */
     } else {
-        if (!p->encoder_started) {
-            if ((rc = sr_encoder_start(p->encoder, p->text, p->text_bytes)) < 0) return rc;
-            p->encoder_started = 1;
-        }
+        if ((rc = encoder_start(p)) < 0) return rc;
         rc = sr_encoder_advance(p->encoder, p->layer[exit], p->vector);
     }
     if (rc < 0) return rc;
     rc = sr_router_match(p->router, exit, p->vector, p->dim[exit], learned, p->match_work, p->match_work_bytes, out,
                          matches, match_cap, why, why_cap);
+    p->has_vector = rc >= 0;
     return rc;
+}
+
+int sr_pipeline_read(sr_pipeline *p, uint32_t layer) {
+    if (!p || !p->model) return SR_E_ARGUMENT;
+    if (p->blank) return 0;
+    p->has_vector = 0;
+    int rc = encoder_start(p);
+    if (rc >= 0) rc = sr_encoder_advance(p->encoder, layer, p->vector);
+    return rc < 0 ? rc : p->pieces;
+}
+
+const float *sr_pipeline_vector(const sr_pipeline *p) {
+    return p && p->has_vector ? p->vector : NULL;
 }
 
 int sr_pipeline_route(sr_pipeline *p, const char *text, size_t text_bytes, const sr_pipeline_options *options,

@@ -269,6 +269,12 @@ int sr_pipeline_answer(sr_pipeline *p, uint32_t exit, const sr_learned *learned,
                        size_t match_cap, sr_why *why, size_t why_cap);
 /* Can this exit answer now (embedder there, pin agreed, layers arrived)? 1 or 0. */
 int sr_pipeline_usable(const sr_pipeline *p, uint32_t exit);
+/* Lets the encoder read up to a layer without answering, for callers that slice their work more finely than by exits.
+ * Returns the piece count of the text; 0 for a blank one. SR_E_ARGUMENT without a model. */
+int sr_pipeline_read(sr_pipeline *p, uint32_t layer);
+/* The embedder's vector of the last answer (dim of its exit), for sr_router_project and sr_router_plane; null when the
+ * text was blank or nothing has been answered since start. Overwritten by the next answer. */
+const float *sr_pipeline_vector(const sr_pipeline *p);
 
 #ifdef __cplusplus
 }

@@ -136,7 +136,7 @@ export interface Why {
 }
 
 /** A decision. A prompt that is empty or white space alone is given to the fallback: score, margin and confidence 0,
- * uncertain true, exit -1, scores all 0 in the asset's order, why empty. */
+ * belowThreshold true, all scores 0 with the fallback first, why empty. */
 export interface Decision {
   /** Route id and label. */
   readonly route: string;
@@ -321,45 +321,3 @@ export interface Embedder {
   many?(texts: readonly string[], options?: { signal?: AbortSignal }): Promise<(Float32Array | readonly number[])[]>;
   dispose?(): void;
 }
-
-/** Also exported by 'smartrouter/embedders/http.js'. */
-export interface HttpOptions {
-  /** The server's base ('https://host/v1') or the whole address of its /embeddings. */
-  url: URL | string;
-  model: string;
-  /** Called before each request; the place for a key, which is never stored or shown in an error. */
-  headers?: () => Promise<Record<string, string>> | Record<string, string>;
-  /** Refuse other dimensions. Default: whatever the first answer has, from then on. */
-  dimensions?: number;
-  /** Put before each text. */
-  prefix?: string;
-  /** Texts a request. Default 32. */
-  batch?: number;
-  /** Default 10000, each try. */
-  timeoutMs?: number;
-  /** Further tries after 429, 5xx and network errors, with doubling waits and Retry-After. Default 3. */
-  retries?: number;
-}
-export declare function http(options: HttpOptions): Embedder;
-
-/** Our own encoder as an embedder, in a worker; for compile() and for vectors of your own. */
-export interface EncoderOptions {
-  model: Source;
-  /** Exit after this layer; default the last. */
-  layer?: number;
-  wasm?: Source;
-  variant?: Variant;
-  worker?: boolean | URL | string;
-  cache?: boolean | string;
-  integrity?: string;
-  signal?: AbortSignal;
-  onProgress?: (loadedBytes: number, totalBytes: number) => void;
-}
-export interface EncoderEmbedder extends Embedder {
-  readonly layers: number;
-  readonly modelContent: string;
-  /** One text's vector after each of these layers. */
-  exits(text: string, layers: readonly number[], options?: { signal?: AbortSignal }): Promise<Float32Array[]>;
-  dispose(): void;
-}
-export declare function encoder(options: EncoderOptions): Promise<EncoderEmbedder>;

@@ -4,38 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WHY_CAP = 16 };
-
-/* JavaScript reads the first part at these offsets; web/matcher.js has the same list. */
-typedef struct {
-    sr_decision decision;             /* 0: nine 32-bit words */
-    float xy[2];                      /* 36 */
-    uint32_t has_xy;                  /* 44 */
-    sr_match matches[SR_MAX_ROUTES];  /* 48: 8 bytes each */
-    sr_why why[WHY_CAP];              /* 2096: 12 bytes each */
-    sr_learned learned[SR_MAX_EXITS]; /* 2288: 16 bytes each, written by JavaScript; count 0 at first */
-    union {
-        sr_route_info route;
-        sr_utterance_info utterance;
-        sr_exit_info exit;
-        float thresholds[2];
-    } info; /* 2800: filled by router_route, router_utterance, router_exit, router_thresholds */
-    /* private */
-    const sr_router *router;
-    void *memory, *work;
-    size_t work_bytes;
-} session;
-
 #if defined(__wasm__)
 #define AT(type, member, offset) _Static_assert(offsetof(type, member) == (offset), #type "." #member)
 AT(sr_decision, flags, 12);
 AT(sr_decision, confidence, 24);
 AT(sr_decision, why_count, 32);
-AT(session, xy, 36);
-AT(session, matches, 48);
-AT(session, why, 2096);
-AT(session, learned, 2288);
-AT(session, info, 2800);
+AT(sr_wasm_router, xy, 36);
+AT(sr_wasm_router, matches, 48);
+AT(sr_wasm_router, why, 2096);
+AT(sr_wasm_router, learned, 2288);
+AT(sr_wasm_router, info, 2800);
 AT(sr_route_info, target, 24);
 AT(sr_route_info, negative_count, 40);
 AT(sr_utterance_info, negative, 12);
@@ -69,18 +47,19 @@ SR_EXPORT(error_text) const char *sr_wasm_error_text(int code) {
     return sr_error_text(code);
 }
 
-SR_EXPORT(router_close) void sr_wasm_router_close(session *s) {
+SR_EXPORT(router_close) void sr_wasm_router_close(sr_wasm_router *s) {
     if (!s) return;
     free(s->memory);
     free(s->work);
     free(s);
 }
 
-/* The asset bytes stay the caller's and must outlive the session. Returns a session or a negative error. */
+/* The asset bytes stay the caller's and must outlive the sr_wasm_router. Returns a sr_wasm_router or a negative error.
+ */
 SR_EXPORT(router_open) intptr_t sr_wasm_router_open(const void *asset, size_t asset_bytes) {
     int64_t bytes = sr_router_bytes(asset, asset_bytes);
     if (bytes < 0) return (intptr_t)bytes;
-    session *s = sr_wasm_alloc(sizeof *s);
+    sr_wasm_router *s = sr_wasm_alloc(sizeof *s);
     if (!s) return SR_E_MEMORY;
     memset(s, 0, sizeof *s);
     s->memory = bytes > INT32_MAX ? NULL : sr_wasm_alloc((size_t)bytes);
@@ -97,48 +76,50 @@ SR_EXPORT(router_open) intptr_t sr_wasm_router_open(const void *asset, size_t as
     return (intptr_t)s;
 }
 
-SR_EXPORT(router_route_count) uint32_t sr_wasm_route_count(const session *s) {
+SR_EXPORT(router_route_count) uint32_t sr_wasm_route_count(const sr_wasm_router *s) {
     return sr_router_route_count(s->router);
 }
-SR_EXPORT(router_utterance_count) uint32_t sr_wasm_utterance_count(const session *s) {
+SR_EXPORT(router_utterance_count) uint32_t sr_wasm_utterance_count(const sr_wasm_router *s) {
     return sr_router_utterance_count(s->router);
 }
-SR_EXPORT(router_exit_count) uint32_t sr_wasm_exit_count(const session *s) {
+SR_EXPORT(router_exit_count) uint32_t sr_wasm_exit_count(const sr_wasm_router *s) {
     return sr_router_exit_count(s->router);
 }
-SR_EXPORT(router_fallback) uint32_t sr_wasm_fallback(const session *s) {
+SR_EXPORT(router_fallback) uint32_t sr_wasm_fallback(const sr_wasm_router *s) {
     return sr_router_fallback(s->router);
 }
 /* 64-bit values leave through info: not every host passes them as arguments */
-SR_EXPORT(router_content) void sr_wasm_content(session *s) {
+SR_EXPORT(router_content) void sr_wasm_content(sr_wasm_router *s) {
     s->info.exit.model_content = sr_router_content(s->router);
 }
 
-SR_EXPORT(router_route) int sr_wasm_route(session *s, uint32_t route) {
+SR_EXPORT(router_route) int sr_wasm_route(sr_wasm_router *s, uint32_t route) {
     return sr_router_route(s->router, route, &s->info.route);
 }
-SR_EXPORT(router_utterance) int sr_wasm_utterance(session *s, uint32_t utterance) {
+SR_EXPORT(router_utterance) int sr_wasm_utterance(sr_wasm_router *s, uint32_t utterance) {
     return sr_router_utterance(s->router, utterance, &s->info.utterance);
 }
-SR_EXPORT(router_exit) int sr_wasm_exit(session *s, uint32_t exit) {
+SR_EXPORT(router_exit) int sr_wasm_exit(sr_wasm_router *s, uint32_t exit) {
     return sr_router_exit(s->router, exit, &s->info.exit);
 }
-SR_EXPORT(router_thresholds) int sr_wasm_thresholds(session *s, uint32_t exit, uint32_t route) {
+SR_EXPORT(router_thresholds) int sr_wasm_thresholds(sr_wasm_router *s, uint32_t exit, uint32_t route) {
     return sr_router_thresholds(s->router, exit, route, &s->info.thresholds[0], &s->info.thresholds[1]);
 }
 
 /* Decides, with the learned utterances of that exit; fills decision, matches, why and, when the asset has a plane, xy.
  */
-SR_EXPORT(router_match) int sr_wasm_match(session *s, uint32_t exit, const float *query, size_t dim, uint32_t why_cap) {
+SR_EXPORT(router_match)
+int sr_wasm_match(sr_wasm_router *s, uint32_t exit, const float *query, size_t dim, uint32_t why_cap) {
     const sr_learned *learned = exit < SR_MAX_EXITS && s->learned[exit].count ? &s->learned[exit] : NULL;
     int code = sr_router_match(s->router, exit, query, dim, learned, s->work, s->work_bytes, &s->decision, s->matches,
-                               SR_MAX_ROUTES, s->why, why_cap < WHY_CAP ? why_cap : WHY_CAP);
+                               SR_MAX_ROUTES, s->why, why_cap < SR_WASM_WHY_CAP ? why_cap : SR_WASM_WHY_CAP);
     if (code >= 0) s->has_xy = sr_router_plane(s->router, exit, query, dim, s->work, s->work_bytes, s->xy) >= 0;
     return code;
 }
-SR_EXPORT(router_project) int sr_wasm_project(session *s, uint32_t exit, const float *query, size_t dim, float *row) {
+SR_EXPORT(router_project)
+int sr_wasm_project(sr_wasm_router *s, uint32_t exit, const float *query, size_t dim, float *row) {
     return sr_router_project(s->router, exit, query, dim, s->work, s->work_bytes, row);
 }
-SR_EXPORT(router_plane_utterance) int sr_wasm_plane_utterance(session *s, uint32_t exit, uint32_t utterance) {
+SR_EXPORT(router_plane_utterance) int sr_wasm_plane_utterance(sr_wasm_router *s, uint32_t exit, uint32_t utterance) {
     return sr_router_plane_utterance(s->router, exit, utterance, s->xy);
 }
