@@ -3,11 +3,14 @@
 # config=debug|release|sanitize|coverage   output goes to build/$(config)/   (default release)
 # werror=1                                 warnings are errors (CI)
 # downloads=DIR                            where fetched packages are kept (default build/downloads)
+# V=1                                      show the commands in full
 
 config ?= release
 werror ?= 0
 downloads ?= build/downloads
 out := build/$(config)
+Q := $(if $(V),,@)
+say = @$(if $(V),:,echo "$(1)")
 jobs := $(shell nproc 2>/dev/null || echo 2)
 
 CC_release := cc
@@ -30,7 +33,8 @@ LDLIBS := -lcjson -lcurl -llapacke -llapack -lblas -lpthread -lm
 # The matcher is the heart and stands alone; the writer, the embedders and the programs come on top of it.
 matcher_sources := src/container.c src/asset.c src/router.c
 library_sources := $(wildcard src/*.c src/embed/*.c)
-kernel_sources := src/kernel/scalar.c src/kernel/kernels.c src/kernel/avx2.c
+# Each file guards itself by the instruction set that it needs, so every target compiles all of them.
+kernel_sources := $(wildcard src/kernel/*.c)
 program_sources := $(wildcard src/program/*.c)
 
 library_objects := $(patsubst src/%.c,$(out)/obj/%.o,$(library_sources) $(kernel_sources))
@@ -59,19 +63,95 @@ cli: setup-native $(out)/smartrouter
 
 $(out)/obj/%.o: src/%.c | setup-native
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -c $< -o $@
-$(out)/obj/kernel/avx2.o: CFLAGS += -mavx2
+	$(call say,cc $<)
+	$(Q)$(CC) $(CFLAGS) -c $< -o $@
+$(out)/obj/kernel/%avx2.o: CFLAGS += -mavx2
 
 $(out)/libsmartrouter.a: $(library_objects)
 	@rm -f $@
-	ar rcs $@ $^
+	$(Q)ar rcs $@ $^
 
 $(out)/smartrouter: $(program_objects) $(out)/libsmartrouter.a
-	$(CC) $(LDFLAGS_$(config)) $^ $(LDLIBS) -o $@
+	$(call say,link $@)
+	$(Q)$(CC) $(LDFLAGS_$(config)) $^ $(LDLIBS) -o $@
 
 # C tests: one program a module; program sources other than main.c are linked in, so commands can be tested too
 $(out)/tests/%: tests/c/%.c $(filter-out $(out)/obj/program/main.o,$(program_objects)) $(out)/libsmartrouter.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -Itests/c $(LDFLAGS_$(config)) $^ $(LDLIBS) -o $@
+	$(call say,test $@)
+	$(Q)$(CC) $(CFLAGS) -Itests/c $(LDFLAGS_$(config)) $(filter-out %.h,$^) $(LDLIBS) -o $@
+
+# ---- WebAssembly -----------------------------------------------------------------------------------------------
+# Two modules a variant: matcher-VARIANT.wasm (routes ready-made vectors) and smartrouter-VARIANT.wasm (all of the library).
+# Debian's emcc 3.1.6 drives clang-22 and wasm-ld-22, since its own LLVM 14 and wasm-opt 108 have old relaxed opcodes; npm's
+# binaryen optimises after the link. Functions are exported when named here or EMSCRIPTEN_KEEPALIVE (src/wasm/).
+variants := scalar simd128 relaxed
+matcher_exports := malloc free sr_error_name sr_router_bytes sr_router_open sr_router_route_count \
+	sr_router_utterance_count sr_router_exit_count sr_router_fallback sr_router_route sr_router_utterance sr_router_exit \
+	sr_router_find_exit sr_router_thresholds sr_router_work_bytes sr_router_match sr_router_project sr_router_plane \
+	sr_router_plane_utterance
+smartrouter_exports := $(matcher_exports)
+
+EMCC := EM_LLVM_ADD_VERSION=22 EM_CLANG_ADD_VERSION=22 NODE_PATH=/usr/share/nodejs emcc
+wasm_opt := tests/node_modules/.bin/wasm-opt
+WASM_CFLAGS := $(CFLAGS_common) -O3 -DNDEBUG -mbulk-memory $(if $(filter 1,$(werror)),-Werror)
+WASM_CFLAGS_simd128 := -msimd128
+WASM_CFLAGS_relaxed := -msimd128 -mrelaxed-simd
+# The stack comes first in memory, so an overflow traps; GLOBAL_BASE must lie above it.
+wasm_stack_matcher := 65536
+wasm_stack_smartrouter := 262144
+wasm_link = $(EMCC) -O1 -sERROR_ON_WASM_CHANGES_AFTER_LINK -sWASM_BIGINT --no-entry -sALLOW_MEMORY_GROWTH \
+	-sINITIAL_MEMORY=1048576 -sMALLOC=emmalloc -sTOTAL_STACK=$(wasm_stack_$(1)) -sGLOBAL_BASE=$(wasm_stack_$(1)) \
+	-sEXPORTED_FUNCTIONS=$(subst $(space),$(comma),$(addprefix _,$($(1)_exports)))
+comma := ,
+space := $(subst ,, )
+
+wasm_objects = $(patsubst src/%.c,$(out)/wasm/obj/$(1)/%.o,$(2))
+wasm_matcher_sources := $(matcher_sources) $(filter-out src/kernel/matmul%,$(kernel_sources)) src/wasm/exports_matcher.c
+wasm_smartrouter_sources := $(library_sources) $(kernel_sources) $(wildcard src/wasm/*.c)
+
+wasm: setup-wasm $(foreach v,$(variants),$(out)/wasm/matcher-$(v).wasm $(out)/wasm/smartrouter-$(v).wasm)
+
+setup-wasm: $(wasm_opt)
+	@build/setup wasm
+
+# --ignore-scripts (tests/.npmrc): nothing that is fetched runs here before it is called
+$(wasm_opt): tests/package.json tests/package-lock.json
+	cd tests && npm ci --no-progress --loglevel=error
+	@touch $@
+
+define wasm_variant
+$(out)/wasm/obj/$(1)/%.o: src/%.c | setup-wasm
+	@mkdir -p $$(@D)
+	$(call say,emcc $(1) $$<)
+	$(Q)$(EMCC) $(WASM_CFLAGS) $(WASM_CFLAGS_$(1)) -c $$< -o $$@
+
+$(out)/wasm/matcher-$(1).linked.wasm: $(call wasm_objects,$(1),$(wasm_matcher_sources)) Makefile
+	$(call say,link $$@)
+	$(Q)$(call wasm_link,matcher) $$(filter %.o,$$^) -o $$@
+
+$(out)/wasm/smartrouter-$(1).linked.wasm: $(call wasm_objects,$(1),$(wasm_smartrouter_sources)) Makefile
+	$(call say,link $$@)
+	$(Q)$(call wasm_link,smartrouter) $$(filter %.o,$$^) -o $$@
+endef
+$(foreach v,$(variants),$(eval $(call wasm_variant,$(v))))
+
+$(out)/wasm/%.wasm: $(out)/wasm/%.linked.wasm
+	$(call say,wasm-opt $@)
+	$(Q)$(wasm_opt) -O3 --enable-simd --enable-relaxed-simd --enable-bulk-memory --strip-debug --strip-producers \
+		--strip-target-features $< -o $@
+
+# ---- tests -----------------------------------------------------------------------------------------------------
+# Each program ends with 'N passed, M failed'; the last line sums them up.
+test-c: $(test_programs)
+	@passed=0; failed=0; \
+	for t in $^; do \
+		line=$$($$t 2>&1 | tee /dev/stderr | tail -n 1); \
+		case $$line in \
+		*" passed, "*" failed") set -- $$line; passed=$$((passed + $$1)); failed=$$((failed + $$3));; \
+		*) echo "$$t broke off"; failed=$$((failed + 1));; \
+		esac; \
+	done; \
+	echo "test-c ($(config)): $$passed passed, $$failed failed"; [ $$failed = 0 ]
 
 -include $(shell find $(out) -name '*.d' 2>/dev/null)
