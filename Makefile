@@ -31,7 +31,7 @@ LDFLAGS_sanitize := -fsanitize=address,undefined
 LDLIBS := -lcjson -lcurl -llapacke -llapack -lblas -lpthread -lm
 
 # The matcher is the heart and stands alone; the writer, the embedders and the programs come on top of it.
-matcher_sources := src/container.c src/asset.c src/router.c
+matcher_sources := src/container.c src/space.c src/asset.c src/router.c
 library_sources := $(wildcard src/*.c src/embed/*.c)
 # Each file guards itself by the instruction set that it needs, so every target compiles all of them.
 kernel_sources := $(wildcard src/kernel/*.c)
@@ -65,7 +65,7 @@ $(out)/obj/%.o: src/%.c | setup-native
 	@mkdir -p $(@D)
 	$(call say,cc $<)
 	$(Q)$(CC) $(CFLAGS) -c $< -o $@
-$(out)/obj/kernel/%avx2.o: CFLAGS += -mavx2
+$(out)/obj/kernel/avx2.o $(out)/obj/kernel/%_avx2.o: CFLAGS += -mavx2
 
 $(out)/libsmartrouter.a: $(library_objects)
 	@rm -f $@

@@ -284,21 +284,20 @@ static int read_exit(struct sr_router *r, uint32_t exit, int is_fit) {
     if (rc == SR_OK) rc = read_exit_record(r, record, e);
     if (rc) return rc;
     e->row_stride = sr_row_stride(x->row_dim, (int)x->row_is_f32);
-    e->map_stride = sr_row_stride(x->dim, 0);
     uint64_t routes = r->route_count, utterances = r->utterance_count, row_dim = x->row_dim;
     if ((rc = get(r, SR_KIND_ROUTE_PARAMS, exit, routes > 0, routes * SR_PARAMS_BYTES, &params)) < 0 ||
         (rc = get(r, SR_KIND_ROWS, exit, !is_fit, utterances * e->row_stride, &rows)) < 0 ||
         (rc = get(r, SR_KIND_SCALES, exit, !is_fit && !x->row_is_f32, utterances * 4, &scales)) < 0 ||
         (rc = get(r, SR_KIND_MEAN, exit, 0, (uint64_t)x->dim * 4, &mean)) < 0 ||
-        (rc = get(r, SR_KIND_MAP, exit, 0, row_dim * e->map_stride, &map)) < 0 ||
+        (rc = get(r, SR_KIND_MAP, exit, 0, row_dim * sr_row_stride(x->dim, 0), &map)) < 0 ||
         (rc = get(r, SR_KIND_MAP_SCALES, exit, map != NULL, row_dim * 4, &map_scales)) < 0 ||
         (rc = get(r, SR_KIND_HEAD, exit, 0, routes * row_dim * 4, &head)) < 0 ||
         (rc = get(r, SR_KIND_PLANE, exit, 0, (2 * row_dim + 2 + 2 * utterances) * 4, &plane)) < 0)
         return rc;
     if ((map_scales && !map) || (scales && x->row_is_f32) || (!map && x->row_dim != x->dim)) return SR_E_FORMAT;
     if (is_fit && routes == 0 && (params || head)) return SR_E_FORMAT;
-    e->params = params, e->rows = rows, e->scales = scales, e->mean = mean, e->map = map, e->map_scales = map_scales;
-    e->head = head, e->plane = plane;
+    e->params = params, e->rows = rows, e->scales = scales, e->head = head, e->plane = plane;
+    e->space = (sr_space){x->dim, x->row_dim, mean, map, map_scales};
     x->has_map = map != NULL, x->has_head = head != NULL, x->has_plane = plane != NULL;
 
     for (uint32_t i = 0; i < r->route_count; i++) {

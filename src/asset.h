@@ -6,7 +6,7 @@
 #ifndef SR_ASSET_H
 #define SR_ASSET_H
 #include "container.h"
-#include "kernel/kernel.h"
+#include "space.h"
 
 enum sr_asset_kind {
     SR_KIND_META = 1,
@@ -53,12 +53,9 @@ typedef struct {
     const void *rows;              /* i8 or f32; null in a fit */
     size_t row_stride;             /* bytes */
     const float *scales;           /* [utterance_count] with i8 rows */
-    const float *mean;             /* [dim] or null */
-    const int8_t *map;             /* [row_dim] rows of map_stride bytes, or null */
-    size_t map_stride;
-    const float *map_scales; /* [row_dim] */
-    const float *head;       /* [route_count][row_dim] or null */
-    const float *plane;      /* [2][row_dim], offset[2], [utterance_count][2], or null */
+    sr_space space;
+    const float *head;  /* [route_count][row_dim] or null */
+    const float *plane; /* [2][row_dim], offset[2], [utterance_count][2], or null */
 } sr_asset_exit;
 
 struct sr_router {
@@ -79,9 +76,5 @@ void sr_asset_utterance(const struct sr_router *r, uint32_t utterance, sr_uttera
 
 /* 1 when the bytes are valid UTF-8 (no surrogates, no overlong forms, at most U+10FFFF). */
 int sr_utf8_valid(const uint8_t *s, size_t bytes);
-
-static inline size_t sr_row_stride(uint32_t dim, int is_f32) {
-    return is_f32 ? ((size_t)dim + 15) / 16 * 64 : ((size_t)dim + 63) / 64 * 64;
-}
 
 #endif

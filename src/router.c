@@ -84,7 +84,7 @@ int sr_router_thresholds(const sr_router *r, uint32_t exit, uint32_t route, floa
 
 typedef struct {
     float *unit;    /* [dim] the query at length 1, centred */
-    float *query;   /* [row_dim] in the exit's space; the same as unit without a map */
+    float *mapped;  /* [row_dim] the query in the exit's space, when it has a map */
     int8_t *coded;  /* [row_dim padded] */
     int32_t *dots;  /* [CHUNK] */
     float *similar; /* [CHUNK] */
@@ -98,7 +98,7 @@ static size_t scratch_layout(const sr_router *r, uint8_t *base, scratch *s) {
     if (base) s->field = (void *)(base + at);                                                                          \
     at += align64(bytes)
     PART(unit, r->max_dim * sizeof(float));
-    PART(query, r->max_row_dim * sizeof(float));
+    PART(mapped, r->max_row_dim * sizeof(float));
     PART(coded, sr_row_stride(r->max_row_dim, 0));
     PART(dots, CHUNK * sizeof(int32_t));
     PART(similar, CHUNK * sizeof(float));
@@ -111,57 +111,6 @@ static size_t scratch_layout(const sr_router *r, uint8_t *base, scratch *s) {
 size_t sr_router_work_bytes(const sr_router *r) {
     scratch unused;
     return scratch_layout(r, NULL, &unused);
-}
-
-/* ---- the query ------------------------------------------------------------------------------------------------ */
-
-/* v at length 1. Scaled by its largest element first, so that 1e30 and 1e-40 work like 1. */
-static int normalise(const sr_kernels *k, const float *v, size_t dim, float *out) {
-    float largest = 0;
-    int bad = 0;
-    for (size_t i = 0; i < dim; i++) {
-        float a = v[i] < 0 ? -v[i] : v[i];
-        bad |= !(a <= 3.40282347e38f); /* infinity, and NaN, whose comparisons are false */
-        largest = a > largest ? a : largest;
-    }
-    if (bad) return SR_E_NAN;
-    if (largest == 0) return SR_E_ZERO;
-    for (size_t i = 0; i < dim; i++) out[i] = v[i] / largest; /* not times 1/largest, which may be infinite */
-    float scale = 1.0f / sr_sqrtf(k->dot_f32(out, out, dim)); /* the sum lies between 1 and dim */
-    for (size_t i = 0; i < dim; i++) out[i] *= scale;
-    return SR_OK;
-}
-
-/* Into the exit's space: unit(A(unit(q) - m)). Points *space at row_dim numbers in scratch memory. */
-static int project(const sr_router *r, const sr_asset_exit *e, const float *query, scratch *s, const float **space) {
-    const sr_kernels *k = r->kernels;
-    size_t dim = e->info.dim, row_dim = e->info.row_dim;
-    int rc = normalise(k, query, dim, s->unit);
-    if (rc < 0) return rc;
-    *space = s->unit;
-    if (e->mean)
-        for (size_t i = 0; i < dim; i++) s->unit[i] -= e->mean[i];
-    if (e->map) {
-        for (size_t i = 0; i < row_dim; i++)
-            s->query[i] = k->dot_f32_i8(s->unit, e->map + i * e->map_stride, dim) * e->map_scales[i];
-        *space = s->query;
-    }
-    return e->mean || e->map ? normalise(k, *space, row_dim, (float *)*space) : SR_OK;
-}
-
-/* To int8, largest element at 127. Returns 1 / length of the coded vector, not the step: the similarity is then the
- * exact cosine of two integer vectors, never past 1, and 1 for a query that is an utterance. */
-static float quantise(const sr_kernels *k, const float *v, size_t dim, int8_t *out) {
-    float largest = 0;
-    for (size_t i = 0; i < dim; i++) {
-        float a = v[i] < 0 ? -v[i] : v[i];
-        largest = a > largest ? a : largest;
-    }
-    float scale = 127.0f / largest; /* v has length 1 and at most 8192 elements, so largest >= 0.011 */
-    for (size_t i = 0; i < dim; i++) out[i] = (int8_t)sr_roundf(v[i] * scale);
-    size_t stride = sr_row_stride((uint32_t)dim, 0);
-    memset(out + dim, 0, stride - dim);
-    return 1.0f / sr_sqrtf((float)k->dot_i8(out, out, stride));
 }
 
 static float clamp1(float v) {
@@ -246,7 +195,7 @@ static void similarities(const sr_router *r, const sr_asset_exit *e, const float
 /* Scores of all routes by their utterances, in route order, and the nearest utterances overall. */
 static void score_rows(const sr_router *r, const sr_asset_exit *e, const float *query, const sr_learned *learned,
                        scratch *s, why_list *why) {
-    float coded_scale = e->info.row_is_f32 ? 0 : quantise(r->kernels, query, e->info.row_dim, s->coded);
+    float coded_scale = e->info.row_is_f32 ? 0 : sr_space_quantise(r->kernels, query, e->info.row_dim, s->coded);
     size_t chunk_first = 0, chunk_end = 0; /* rows in s->similar */
     for (uint32_t route = 0; route < r->route_count; route++) {
         sr_route_info info;
@@ -334,6 +283,7 @@ static int check_call(const sr_router *r, uint32_t exit, const float *query, siz
     if (!r || !query || !work) return SR_E_ARGUMENT;
     if (exit >= r->exit_count) return SR_E_EXIT;
     if (dim != r->exits[exit].info.dim) return SR_E_DIM;
+    if (!r->exits[exit].rows) return SR_E_ARGUMENT; /* a fit: nothing to match against */
     if ((uintptr_t)work % 64 || work_bytes < sr_router_work_bytes(r)) return SR_E_MEMORY;
     scratch_layout(r, work, s);
     return SR_OK;
@@ -359,7 +309,7 @@ int sr_router_match(const sr_router *r, uint32_t exit, const float *query, size_
     if (!out || (match_cap && !matches) || (why_cap && !why)) return SR_E_ARGUMENT;
     const sr_asset_exit *e = &r->exits[exit];
     if (learned && (rc = check_learned(r, e, learned)) < 0) return rc;
-    if ((rc = project(r, e, query, &s, &space)) < 0) return rc;
+    if ((rc = sr_space_project(r->kernels, &e->space, query, s.unit, s.mapped, &space)) < 0) return rc;
     /* nothing fails from here on */
     why_list list = {why, why_cap, 0};
     score_rows(r, e, space, learned, &s, &list);
@@ -379,7 +329,7 @@ int sr_router_project(const sr_router *r, uint32_t exit, const float *query, siz
     int rc = check_call(r, exit, query, dim, work, work_bytes, &s);
     if (rc < 0) return rc;
     if (!row) return SR_E_ARGUMENT;
-    if ((rc = project(r, &r->exits[exit], query, &s, &space)) < 0) return rc;
+    if ((rc = sr_space_project(r->kernels, &r->exits[exit].space, query, s.unit, s.mapped, &space)) < 0) return rc;
     memcpy(row, space, r->exits[exit].info.row_dim * sizeof *row);
     return SR_OK;
 }
@@ -393,7 +343,7 @@ int sr_router_plane(const sr_router *r, uint32_t exit, const float *query, size_
     const sr_asset_exit *e = &r->exits[exit];
     if (!xy) return SR_E_ARGUMENT;
     if (!e->plane) return SR_E_UNSUPPORTED;
-    if ((rc = project(r, e, query, &s, &space)) < 0) return rc;
+    if ((rc = sr_space_project(r->kernels, &e->space, query, s.unit, s.mapped, &space)) < 0) return rc;
     size_t row_dim = e->info.row_dim;
     for (size_t j = 0; j < 2; j++)
         xy[j] = r->kernels->dot_f32(e->plane + j * row_dim, space, row_dim) + e->plane[2 * row_dim + j];

@@ -3,6 +3,7 @@
 #ifndef TEST_H
 #define TEST_H
 #include <math.h>
+#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,20 +26,32 @@ static int test_failures;
     }                                                                                                                  \
     static void name(void)
 
-#define FAIL(...)                                                                                                      \
-    (test_failures++ < 20 ? (void)(printf("  %s:%d: ", __FILE__, __LINE__), printf(__VA_ARGS__), printf("\n"))         \
-                          : (void)0)
+/* Failures past the twentieth of a test are counted, not printed. */
+#define FAIL(...) test_fail(__FILE__, __LINE__, __VA_ARGS__)
 #define CHECK(condition) ((condition) ? (void)0 : FAIL("%s", #condition))
-#define CHECK_INT(value, expected)                                                                                     \
-    do {                                                                                                               \
-        long long v_ = (value), e_ = (expected);                                                                       \
-        if (v_ != e_) FAIL("%s is %lld, not %lld", #value, v_, e_);                                                    \
-    } while (0)
+#define CHECK_INT(value, expected) test_check_int(__FILE__, __LINE__, #value, (value), (expected))
 #define CHECK_NEAR(value, expected, tolerance)                                                                         \
-    do {                                                                                                               \
-        double v_ = (value), e_ = (expected);                                                                          \
-        if (!(fabs(v_ - e_) <= (tolerance))) FAIL("%s is %.9g, not %.9g", #value, v_, e_);                             \
-    } while (0)
+    test_check_near(__FILE__, __LINE__, #value, (value), (expected), (tolerance))
+
+__attribute__((format(printf, 3, 4))) static inline void test_fail(const char *file, int line, const char *format,
+                                                                   ...) {
+    if (test_failures++ >= 20) return;
+    va_list list;
+    va_start(list, format);
+    printf("  %s:%d: ", file, line);
+    vprintf(format, list);
+    printf("\n");
+    va_end(list);
+}
+
+static inline void test_check_int(const char *file, int line, const char *what, long long value, long long expected) {
+    if (value != expected) test_fail(file, line, "%s is %lld, not %lld", what, value, expected);
+}
+
+static inline void test_check_near(const char *file, int line, const char *what, double value, double expected,
+                                   double tolerance) {
+    if (!(fabs(value - expected) <= tolerance)) test_fail(file, line, "%s is %.9g, not %.9g", what, value, expected);
+}
 
 /* xorshift64*: the same numbers on every machine */
 static uint64_t test_random_state = 88172645463325252u;
@@ -68,8 +81,6 @@ static inline int test_main(int argc, char **argv) {
         if (test_failures) printf("FAILED %s (%d)\n", t->name, test_failures);
         test_failures ? failed++ : passed++;
     }
-    const char *program = strrchr(argv[0], '/');
-    fprintf(stdout, "%d passed, %d failed in %s\n", passed, failed, program ? program + 1 : argv[0]);
     printf("%d passed, %d failed\n", passed, failed);
     return failed != 0;
 }
