@@ -1,0 +1,148 @@
+// A route asset in WebAssembly memory: vectors to decisions. Offsets as in src/wasm/exports.h.
+
+const NAMES = { embedder: ['encoder', 'table', 'external'], pooling: ['mean', 'cls', 'max', 'none'] };
+const XY = 36, HAS_XY = 44, MATCHES = 48, WHY = 2096, INFO = 2800;
+export const WHY_COUNT = 5;
+
+export class Matcher {
+  constructor(wasm, bytes) {
+    this.wasm = wasm;
+    this.asset = wasm.put(bytes);
+    this.bytes = bytes.length;
+    try {
+      this.session = wasm.check(wasm.x.router_open(this.asset, bytes.length), 'route asset');
+    } catch (error) {
+      wasm.free(this.asset);
+      throw error;
+    }
+    this.learned = new Map(); // exit to [{ id, text, route index }], as in memory
+    this.#describe();
+  }
+
+  get dead() {
+    return !this.session;
+  }
+
+  #describe() {
+    const { wasm, session } = this;
+    const info = (session + INFO) >> 2;
+    const count = wasm.x.router_route_count(session);
+    const fallback = wasm.x.router_fallback(session);
+    this.utteranceCount = wasm.x.router_utterance_count(session);
+    this.routes = Array.from({ length: count }, (_, i) => {
+      wasm.check(wasm.x.router_route(session, i));
+      const [id, label, description, target] = [0, 8, 16, 24].map((at) => wasm.text(session + INFO + at));
+      return { id, label: label || id, description, target, utterances: wasm.u32[info + 9], fallback: i === fallback };
+    });
+    this.exits = Array.from({ length: wasm.x.router_exit_count(session) }, (_, exit) => {
+      wasm.check(wasm.x.router_exit(session, exit));
+      const u = wasm.u32.slice(info, info + 20);
+      const embedder = NAMES.embedder[u[0]];
+      return {
+        exit,
+        embedder,
+        layer: embedder === 'encoder' ? u[1] : -1,
+        dim: u[2],
+        rowDim: u[3],
+        rows: u[4] ? 'f32' : 'i8',
+        hasMap: !!u[5],
+        hasHead: !!u[6],
+        hasPlane: !!u[7],
+        aggregation: u[8],
+        stopConfidence: wasm.f32[info + 10],
+        model: wasm.text(session + INFO + 44),
+        modelContent: wasm.hex64(session + INFO + 56),
+        prefix: wasm.text(session + INFO + 64),
+        pooling: NAMES.pooling[u[18]],
+        thresholds: this.routes.map((_, route) => {
+          wasm.check(wasm.x.router_thresholds(session, exit, route));
+          return { tau: wasm.f32[info], margin: wasm.f32[info + 1] };
+        }),
+      };
+    });
+    this.fallback = this.routes[fallback].id;
+    wasm.x.router_content(session);
+    this.content = wasm.hex64(session + INFO + 56);
+  }
+
+  /** Vector to decision. */
+  match(vector, exit, started = performance.now()) {
+    const { wasm } = this;
+    const at = wasm.alloc(vector.length * 4);
+    try {
+      wasm.f32.set(vector, at >> 2);
+      wasm.check(wasm.x.router_match(this.session, exit, at, vector.length, WHY_COUNT));
+    } finally {
+      wasm.free(at);
+    }
+    return this.decision(started);
+  }
+
+  /** What the last match or pipeline answer wrote. */
+  decision(started, embedder) {
+    const { wasm, session } = this;
+    const w = session >> 2;
+    const [route, nearest, exit, flags] = wasm.u32.subarray(w, w + 4);
+    const [score, margin, confidence] = wasm.f32.subarray(w + 4, w + 7);
+    const [matchCount, whyCount] = wasm.u32.subarray(w + 7, w + 9);
+    const scores = Array.from({ length: matchCount }, (_, i) => {
+      const at = (session + MATCHES + 8 * i) >> 2;
+      return { route: this.routes[wasm.u32[at]].id, score: wasm.f32[at + 1] };
+    });
+    const why = Array.from({ length: whyCount }, (_, i) => {
+      const at = (session + WHY + 12 * i) >> 2;
+      const utterance = wasm.u32[at];
+      const entry = { text: '', route: this.routes[wasm.u32[at + 1]].id, similarity: wasm.f32[at + 2] };
+      const learned = utterance >= this.utteranceCount && this.learned.get(exit)?.[utterance - this.utteranceCount];
+      if (learned) (entry.text = learned.text), (entry.learned = learned.id);
+      else entry.text = this.utterance(utterance).text;
+      return entry;
+    });
+    const decision = {
+      route: this.routes[route].id,
+      label: this.routes[route].label,
+      nearest: this.routes[nearest].id,
+      score,
+      margin,
+      confidence,
+      uncertain: !!(flags & 4),
+      belowThreshold: !!(flags & 1),
+      belowMargin: !!(flags & 2),
+      exit,
+      layer: this.exits[exit].layer,
+      embedder: embedder ?? this.exits[exit].embedder,
+      scores,
+      why,
+      ms: performance.now() - started,
+    };
+    if (wasm.u32[(session + HAS_XY) >> 2]) decision.xy = [...wasm.f32.subarray((session + XY) >> 2, ((session + XY) >> 2) + 2)];
+    return decision;
+  }
+
+  utterance(i) {
+    const { wasm, session } = this;
+    wasm.check(wasm.x.router_utterance(session, i));
+    const at = (session + INFO) >> 2;
+    return { text: wasm.text(session + INFO), route: this.routes[wasm.u32[at + 2]].id, negative: !!wasm.u32[at + 3] };
+  }
+
+  utterances(exit) {
+    const { wasm, session } = this;
+    return Array.from({ length: this.utteranceCount }, (_, i) => {
+      const entry = this.utterance(i);
+      if (exit !== undefined && this.exits[exit].hasPlane) {
+        wasm.check(wasm.x.router_plane_utterance(session, exit, i));
+        entry.xy = [...wasm.f32.subarray((session + XY) >> 2, ((session + XY) >> 2) + 2)];
+      }
+      return entry;
+    });
+  }
+
+  dispose() {
+    if (!this.session) return;
+    this.clear?.();
+    this.wasm.x.router_close(this.session);
+    this.wasm.free(this.asset);
+    this.session = 0;
+  }
+}
