@@ -48,6 +48,8 @@ export class Live {
       throw fail('SR_E_MODEL', `the route asset was made with ${exit.model}, the embedder is ${embedder.modelId}`);
     if (embedder.dimensions !== undefined && embedder.dimensions !== exit.dim)
       throw fail('SR_E_DIM', `the route asset has ${exit.dim} dimensions, the embedder ${embedder.dimensions}`);
+    if (embedder.prefix !== undefined && embedder.prefix !== exit.prefix)
+      throw fail('SR_E_MODEL', `the route asset was made with the prefix “${exit.prefix}”, the embedder's is “${embedder.prefix}”`);
     this.hostState = { ...this.hostState, exit: exit.exit };
     this.#tell();
   }
