@@ -41,7 +41,7 @@ library_objects := $(patsubst src/%.c,$(out)/obj/%.o,$(library_sources) $(kernel
 program_objects := $(patsubst src/%.c,$(out)/obj/%.o,$(program_sources))
 test_programs := $(patsubst tests/c/%.c,$(out)/tests/%,$(wildcard tests/c/test_*.c))
 
-.PHONY: help all cli wasm model routes demo test test-c test-js test-browser bench fuzz evaluate format check pack site librechat clean setup-native setup-wasm
+.PHONY: help all cli wasm model routes demo test test-c test-c-wasm test-js test-browser bench fuzz evaluate format check pack site librechat clean setup-native setup-wasm
 .DELETE_ON_ERROR:
 
 help:
@@ -155,5 +155,29 @@ test-c: $(test_programs)
 		esac; \
 	done; \
 	echo "test-c ($(config)): $$passed passed, $$failed failed"; [ $$failed = 0 ]
+
+# The same programs compiled to WebAssembly, each variant; Node 20 has no relaxed SIMD, npm's Node 26 has.
+wasm_test_names := test_container test_kernels test_asset test_asset_write test_router
+wasm_tests := $(foreach v,$(variants),$(wasm_test_names:%=$(out)/wasm/tests/$(v)/%.wasm))
+
+define wasm_test
+$(out)/wasm/tests/$(1)/%.wasm: tests/c/%.c tests/c/test.h tests/c/assets.h $(call wasm_objects,$(1),$(library_sources) $(kernel_sources))
+	@mkdir -p $$(@D)
+	$(call say,test $$@)
+	$(Q)$(EMCC) $(filter-out -MMD -MP,$(WASM_CFLAGS)) $(WASM_CFLAGS_$(1)) -Itests/c $$(filter %.c %.o,$$^) -O1 -sERROR_ON_WASM_CHANGES_AFTER_LINK \
+		-sWASM_BIGINT -sALLOW_MEMORY_GROWTH -sTOTAL_STACK=262144 -sGLOBAL_BASE=262144 -sSTANDALONE_WASM -o $$@
+endef
+$(foreach v,$(variants),$(eval $(call wasm_test,$(v))))
+
+test-c-wasm: setup-wasm $(wasm_tests)
+	@passed=0; failed=0; \
+	for t in $(wasm_tests); do \
+		line=$$($(node26) --no-warnings tests/c/run-wasm.mjs $$t | tee /dev/stderr | tail -n 1); \
+		case $$line in \
+		*" passed, "*" failed") set -- $$line; passed=$$((passed + $$1)); failed=$$((failed + $$3));; \
+		*) echo "$$t broke off"; failed=$$((failed + 1));; \
+		esac; \
+	done; \
+	echo "test-c-wasm: $$passed passed, $$failed failed"; [ $$failed = 0 ]
 
 -include $(shell find $(out) -name '*.d' 2>/dev/null)

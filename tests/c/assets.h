@@ -104,6 +104,33 @@ static inline void free_draft(draft *d) {
     free(d->vectors), free(d->mean), free(d->map), free(d->head);
 }
 
+/* An asset with every kind of section: exit 0 has a map and i8 rows, exit 1 f32 rows. */
+static inline draft full_draft(void) {
+    draft d = make_draft((recipe){.dim = 12,
+                                  .row_dim = 5,
+                                  .routes = 3,
+                                  .per_route = 4,
+                                  .negatives = 1,
+                                  .exits = 2,
+                                  .mean = 1,
+                                  .head = 1,
+                                  .blend = 0.5f,
+                                  .plane = 1,
+                                  .texts = 1,
+                                  .tau = 0.1f,
+                                  .margin = 0.05f});
+    d.exits[1].map = NULL, d.exits[1].row_dim = 12, d.exits[1].rows_are_f32 = 1, d.exits[1].head = NULL;
+    return d;
+}
+
+static inline built full_asset(void) {
+    test_random_state = 42;
+    draft d = full_draft();
+    built b = build_asset(&d.w, 0);
+    free_draft(&d);
+    return b;
+}
+
 typedef struct {
     built b;
     void *mem, *work;
