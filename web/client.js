@@ -13,6 +13,23 @@ async function spawn(url) {
   return worker;
 }
 
+/** Where the encoder runs: in a worker, or where there is none in slices on this thread. matcher and engine may be missing. */
+export async function startHost({ worker, wasm, matcher = null, engine, emit }) {
+  if (worker !== false) {
+    const opening = () => ({
+      module: wasm.module,
+      asset: matcher && wasm.u8.slice(matcher.asset, matcher.asset + matcher.bytes),
+    });
+    try {
+      return { host: await Client.start(worker === true ? null : worker, opening, emit), inWorker: true };
+    } catch {
+      // blocked by the page's policy, or a script from elsewhere
+    }
+  }
+  const { Host, pagePause } = await import('./host.js');
+  return { host: new Host(wasm, matcher, { emit, pause: pagePause, sliced: true, engine }), inWorker: false };
+}
+
 export class Client {
   /** opening() gives { module, asset }, also for the next worker after a crash. Rejects where workers do not run. */
   static async start(url, opening, emit) {
@@ -126,6 +143,9 @@ export class Client {
   }
   vectors(texts, layers) {
     return this.#ask({ type: 'vectors', texts, layers });
+  }
+  mean(layer) {
+    return this.#ask({ type: 'mean', layer });
   }
   setLearned(exit, entries) {
     this.learned.set(exit, entries);

@@ -56,7 +56,18 @@ export class Engine {
   get info() {
     const { wasm, model } = this;
     const u = wasm.u32.subarray(model >> 2, (model + 56) >> 2);
-    return { id: wasm.text(model), prefix: wasm.text(model + 8), content: wasm.hex64(model + 16), dim: u[6], layers: u[7] };
+    return { id: wasm.text(model), prefix: wasm.text(model + 8), content: wasm.hex64(model + 16), dim: u[6], layers: u[7], pooling: u[13] };
+  }
+  /** Mean of ordinary prompts' vectors at an exit, or null. */
+  mean(layer) {
+    const { wasm } = this;
+    const { dim } = this.info;
+    const at = wasm.alloc(dim * 4);
+    try {
+      return wasm.x.model_exit_mean(this.model, layer, at) < 0 ? null : wasm.f32.slice(at >> 2, (at >> 2) + dim);
+    } finally {
+      wasm.free(at);
+    }
   }
   #dropModel() {
     for (const pipe of this.pipes) pipe.close();

@@ -39,6 +39,7 @@ export class Host {
     this.previewLayer = options.previewLayer ?? -1;
     return this.retry();
   }
+  /** Resolves to what the model says of itself. */
   retry() {
     return (this.loading = this.#run());
   }
@@ -79,6 +80,7 @@ export class Host {
       }
       this.#arrived(download.total);
       this.#tell({ state: 'full' });
+      return engine.info;
     } catch (error) {
       if (engine.ready < 0) this.#tell({ exit: -1 });
       this.#tell({ state: 'failed', error });
@@ -180,8 +182,8 @@ export class Host {
       return out;
     });
   }
-  get info() {
-    return this.engine.info;
+  mean(layer) {
+    return this.#next(async () => this.engine.mean(layer));
   }
 
   setLearned(exit, entries) {

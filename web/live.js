@@ -42,7 +42,8 @@ export class Live {
   }
 
   #startEmbedder(embedder) {
-    const exit = this.externalExit;
+    const own = (e) => e.embedder === 'encoder' && e.layer === embedder.layer && e.modelContent === embedder.modelContent;
+    const exit = (this.externalExit ??= this.matcher.exits.find(own));
     if (!exit) throw fail('SR_E_MODEL', 'this route asset has no exit for an embedder of your own');
     if (embedder.modelId !== undefined && embedder.modelId !== exit.model)
       throw fail('SR_E_MODEL', `the route asset was made with ${exit.model}, the embedder is ${embedder.modelId}`);
@@ -68,8 +69,7 @@ export class Live {
   }
   async #loadModel() {
     const { model, cache, integrity, signal, worker = true } = this.options;
-    this.hostStarting = this.#startHost(worker);
-    const host = await this.hostStarting;
+    const host = await this.#startHost(worker);
     if (this.closed) throw fail('SR_DISPOSED', 'disposed');
     const source = isBytes(model) ? model : absolute(model, 'model');
     try {
@@ -85,22 +85,9 @@ export class Live {
     }
   }
   async #startHost(worker) {
-    const emit = (message) => this.#heard(message);
-    if (worker !== false) {
-      const { Client } = await import('./client.js');
-      const { wasm, matcher } = this;
-      const opening = () => ({ module: wasm.module, asset: wasm.u8.slice(matcher.asset, matcher.asset + matcher.bytes) });
-      try {
-        this.host = await Client.start(worker === true ? null : worker, opening, emit);
-        this.inWorker = true;
-      } catch {
-        // blocked by the page's policy, or a script from elsewhere: slices on this thread then
-      }
-    }
-    if (!this.host) {
-      const { Host, pagePause } = await import('./host.js');
-      this.host = new Host(this.wasm, this.matcher, { emit, pause: pagePause, sliced: true, engine: this.engine });
-    }
+    const { startHost } = await import('./client.js');
+    const { wasm, matcher, engine } = this;
+    Object.assign(this, await startHost({ worker, wasm, matcher, engine, emit: (message) => this.#heard(message) }));
     if (this.closed) this.host.dispose();
     return this.host;
   }

@@ -27,7 +27,8 @@ export type JsErrorCode =
   | 'SR_WASM' // WebAssembly is blocked or lacks the forced variant
   | 'SR_WORKER' // the worker crashed twice on the same prompt
   | 'SR_NOT_READY' // nothing that can answer has been loaded
-  | 'SR_UNKNOWN_ROUTE'; // learn(): no such route in the asset
+  | 'SR_UNKNOWN_ROUTE' // learn(): no such route in the asset
+  | 'SR_ROUTES'; // compile(): the route file is wrong; the message names the route and the field
 
 export interface SmartRouterError extends Error {
   code: JsErrorCode | (string & {});
@@ -36,8 +37,7 @@ export interface SmartRouterError extends Error {
 export interface LoadOptions {
   /** The route asset, .srr. Required. */
   asset: Source;
-  /** The encoder model, .srm. Goes on loading in the background; see `state`. In Node: omitted, it is looked for in the
-   * package `smartrouter-model` only by the command line program, never here. */
+  /** The encoder model, .srm. Goes on loading in the background; see `state`. The package smartrouter-model exports its URL. */
   model?: Source;
   /** false: the model waits until router.load(). Default true. */
   autoload?: boolean;
@@ -281,31 +281,42 @@ export declare class SmartRouter extends EventTarget {
   dispose(): void;
 }
 
-/** routes/README.md has the schema; unknown fields are an error, as in the native program. */
+/** routes/README.md has the schema. Unknown fields are an error, as in the native program, but for `comment` and names that start
+ * with $. */
 export interface RouteFile {
-  name?: string;
-  fallback?: string;
+  name: string;
+  version?: unknown;
+  fallback: string;
+  embedder?: { exits?: number[]; model?: string; prefix?: string; dimensions?: number };
+  aggregation?: 'max' | number;
+  low_margin?: 'fallback' | 'uncertain';
+  /** Not followed here: give it as CompileOptions.fit. */
+  fit?: string;
   routes: {
     id: string;
     label?: string;
     description?: string;
     target?: string;
-    utterances?: string[];
-    negatives?: string[];
     threshold?: number;
     margin?: number;
-    [field: string]: unknown;
+    utterances?: (string | { text: string })[];
+    negatives?: (string | { text: string })[];
   }[];
-  [field: string]: unknown;
 }
 
 export interface CompileOptions {
   /** What tune learned, .srf: maps, calibration, thresholds. */
   fit?: Source;
+  /** The piece table, .srt, for a fit that has an exit for it. */
+  table?: Source;
   /** Encoder layers to make exits of; default: the fit's, else the route file's, else as the native program. */
   layers?: number[];
+  /** Default 'i8'. */
   rows?: 'i8' | 'f32';
+  /** Keep the utterances' texts, so that reasons can be shown. Default true. */
   texts?: boolean;
+  /** Store drawing coordinates. Default true. */
+  plane?: boolean;
   wasm?: Source;
   variant?: Variant;
   signal?: AbortSignal;

@@ -14,15 +14,15 @@ const on = {
     host = new Host(wasm, asset ? new Matcher(wasm, asset) : null, { emit, pause: workerPause });
   },
   async load({ source, options }) {
-    await host.load(typeof source === 'string' ? new URL(source) : source, options);
-    return host.info;
+    return host.load(typeof source === 'string' ? new URL(source) : source, options);
   },
-  retry: () => host.retry().then(() => host.info),
+  retry: () => host.retry(),
   abort: () => host?.abort(),
   route: ({ id, text, options }) => host.route(id, text, options),
   drop: ({ which }) => host.drop(which),
   rows: ({ text }) => host.rows(text),
   vectors: ({ texts, layers }) => host.vectors(texts, layers),
+  mean: ({ layer }) => host.mean(layer),
   learned: ({ exit, entries }) => host.setLearned(exit, entries),
 };
 const wire = (message) => (message.error ? { ...message, error: plain(message.error) } : message);

@@ -23,7 +23,7 @@ export async function use(signal: AbortSignal): Promise<string> {
   decision.score = 1;
 
   const remote = http({ url: 'https://host/v1', model: 'm', headers: async () => ({ authorization: 'Bearer x' }) });
-  const asset = await SmartRouter.compile({ routes: [{ id: 'a', utterances: ['b'] }] }, remote, { rows: 'f32' });
+  const asset = await SmartRouter.compile({ name: 'n', fallback: 'a', routes: [{ id: 'a', utterances: ['b', { text: 'c' }] }] }, remote, { rows: 'f32' });
   const other = await SmartRouter.load({ asset, embedder: remote });
   await SmartRouter.load({ asset, embedder: async (text) => new Float32Array(text.length) });
   const own = await encoder({ model: 'm.srm', layer: 9 });

@@ -15,9 +15,16 @@ export interface EncoderOptions {
 }
 export interface EncoderEmbedder extends Embedder {
   readonly layers: number;
+  readonly layer: number;
   readonly modelContent: string;
-  /** One text's vector after each of these layers. */
+  many(texts: readonly string[], options?: { signal?: AbortSignal }): Promise<Float32Array[]>;
+  /** One text's vector after each of these layers, ascending. */
   exits(text: string, layers: readonly number[], options?: { signal?: AbortSignal }): Promise<Float32Array[]>;
+  /** The same for many texts, by text. */
+  exitsOfMany(texts: readonly string[], layers: readonly number[], options?: { signal?: AbortSignal }): Promise<Float32Array[][]>;
+  /** The mean vector of ordinary prompts after that layer, as the model file has it; null when it has none. */
+  mean(layer: number): Promise<Float32Array | null>;
   dispose(): void;
 }
+/** Resolves when the model is whole. */
 export declare function encoder(options: EncoderOptions): Promise<EncoderEmbedder>;
