@@ -140,6 +140,12 @@ test-js: wasm
 	SR_CONFIG=$(config) SR_VARIANTS=scalar,simd128 $(node) --test tests/js/*.test.js
 	SR_CONFIG=$(config) SR_VARIANTS=scalar,simd128,relaxed $(node26) --test tests/js/*.test.js
 
+# ---- LibreChat -------------------------------------------------------------------------------------------------
+# The folder to copy, and the three ways of installing it. Assets, piece table and model go in when they have been built.
+librechat_assets = $(wildcard $(addprefix $(out)/,five-routes.srr five-routes.srt model.srm))
+librechat: wasm
+	@$(node) web/librechat/pack.mjs build/librechat $(out)/wasm $(librechat_assets)
+
 check-types: $(wasm_opt)
 	tests/node_modules/.bin/tsc --noEmit --strict -p tests/js
 
