@@ -41,7 +41,7 @@ library_objects := $(patsubst src/%.c,$(out)/obj/%.o,$(library_sources) $(kernel
 program_objects := $(patsubst src/%.c,$(out)/obj/%.o,$(program_sources))
 test_programs := $(patsubst tests/c/%.c,$(out)/tests/%,$(wildcard tests/c/test_*.c))
 
-.PHONY: help all cli wasm model routes demo test test-c test-c-wasm test-js test-browser bench fuzz evaluate format check pack site librechat clean setup-native setup-wasm
+.PHONY: setup-browser check-types help all cli wasm model routes demo test test-c test-c-wasm test-js test-browser bench fuzz evaluate format check pack site librechat clean setup-native setup-wasm
 .DELETE_ON_ERROR:
 
 help:
@@ -145,6 +145,29 @@ test-js: wasm
 librechat_assets = $(wildcard $(addprefix $(out)/,five-routes.srr five-routes.srt model.srm))
 librechat: wasm
 	@$(node) web/librechat/pack.mjs build/librechat $(out)/wasm $(librechat_assets)
+
+# ---- the page and the packages ----------------------------------------------------------------------------------
+port := 0
+site: wasm routes model
+	@$(node) build/stage.js site $(config)
+
+# serve=0 builds and prints, and serves nothing
+demo: cli site
+	@for p in 'Schreibe ein trauriges Gedicht über den Herbst' 'why does my pod keep restarting' \
+		'Quelle est la dérivée de x·ln(x) ?' 'turn off the lights in the kitchen at ten' 'hello, how are you?'; do \
+		$(out)/smartrouter route --why 1 "$$p" || exit 1; done
+ifneq ($(serve),0)
+	@$(node) tests/serve.js build/site $(port)
+endif
+
+pack: wasm routes model
+	@$(node) build/stage.js npm $(config)
+	cd build/pack && npm pack --silent ./smartrouter ./smartrouter-model && ls -l *.tgz
+
+test-browser: site setup-browser
+	SR_CONFIG=$(config) $(node) --test tests/browser/*.test.js
+setup-browser: $(wasm_opt)
+	@build/setup browser
 
 check-types: $(wasm_opt)
 	tests/node_modules/.bin/tsc --noEmit --strict -p tests/js

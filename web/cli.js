@@ -3,7 +3,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { fiveRoutes } from './routes.js';
 import { SmartRouter } from './smartrouter.js';
@@ -13,7 +13,7 @@ const HELP = `smartrouter route: say which route should answer each prompt
   smartrouter route [options] [PROMPT ...]   (or prompts on standard input, a line each)
 
   --routes FILE|URL   route asset (.srr); default: the five routes in this package
-  --table FILE|URL    piece table (.srt); default: the one that belongs to the five routes
+  --table FILE|URL    piece table (.srt); default: the one in smartrouter-model, for the five routes
   --model FILE|URL    encoder model (.srm); default: the package smartrouter-model, when it is installed
   --json              answer each prompt as a JSON object, a line each
   --brief             print the route's id alone
@@ -30,19 +30,19 @@ const OPTIONS = Object.fromEntries([
   ...['json', 'brief', 'version', 'help'].map((name) => [name, { type: 'boolean', default: false }]),
 ]);
 
-/** The model package, beside this one or in the working directory's project. */
-function installedModel() {
+/** A file of the model package, which lies beside this one or in the working directory's project. */
+function installed(file) {
   for (const from of [import.meta.url, pathToFileURL(`${process.cwd()}/x`)])
     try {
       const folder = createRequire(from).resolve('smartrouter-model/package.json');
-      return new URL('./smartrouter-model.srm', pathToFileURL(folder));
+      const url = new URL(file, pathToFileURL(folder));
+      if (existsSync(url)) return url;
     } catch {
       // not there
     }
   return undefined;
 }
 
-const given = (url) => (existsSync(fileURLToPath(url)) ? url : undefined);
 /** As the native program prints an f32: the shortest decimal that reads back as the same. */
 function short(value) {
   for (let digits = 1; digits < 17; digits++) {
@@ -93,8 +93,8 @@ async function main() {
   const why = Number(values.why ?? 3);
   if (!(Number.isInteger(why) && why >= 0 && why <= 5)) throw usage('--why must be 0 to 5');
 
-  const model = values.model ?? installedModel();
-  const table = values.table ?? (values.routes ? undefined : given(fiveRoutes.table));
+  const model = values.model ?? installed('smartrouter-model.srm');
+  const table = values.table ?? (values.routes ? undefined : installed('five-routes.srt'));
   if (!model && !table) throw new Error('no encoder: npm install smartrouter-model, or give --model FILE or URL');
   if (!model) console.error('smartrouter: smartrouter-model is not installed; the piece table answers alone, less well');
   const folder = values.wasm && pathToFileURL(`${values.wasm}/`);

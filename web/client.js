@@ -3,6 +3,7 @@
 import { fail, isNode } from './wasm.js';
 
 const HELLO_MS = 10000;
+const MOST_CRASHES = 5; // in a row, without an answer between them
 
 async function spawn(url) {
   if (isNode) return (await import('./node.js')).startWorker(url ?? new URL('./worker.js', import.meta.url));
@@ -64,20 +65,24 @@ export class Client {
   #receive(message) {
     const request = this.requests.get(message.id);
     if (message.type === 'trap') return this.#crashed(message.error.message);
-    if (message.type === 'done') this.#settle(request, () => request.resolve(message.value));
+    if (message.type === 'done') {
+      if (request?.message.type === 'route') this.crashes = 0;
+      this.#settle(request, () => request.resolve(message.value));
+    }
     else if (message.type === 'failed') this.#settle(request, () => request.reject(revive(message.error)));
     else this.emit(message.error ? { ...message, error: revive(message.error) } : message);
   }
   #settle(request, how) {
     if (!request) return;
     this.requests.delete(request.message.id);
-    if (![...this.requests.values()].some((r) => r.message.type !== 'load')) this.port.busy(false);
+    if (!this.requests.size && !this.recovering) this.port.busy(false);
     how();
   }
 
   #ask(message, id = ++this.ids) {
     return new Promise((resolve, reject) => {
       if (this.closed) return reject(fail('SR_DISPOSED', 'disposed'));
+      if (this.broken) return reject(this.broken);
       const request = { message: { ...message, id }, resolve, reject, tried: 0 };
       this.requests.set(id, request);
       this.#send(request);
@@ -97,7 +102,8 @@ export class Client {
     this.requests.clear();
     const error = fail('SR_WORKER', `the worker crashed: ${why ?? 'no reason given'}`);
     const giveUp = (request) => request.reject(error);
-    if (++this.crashes > 5) return void (this.#failed(error), lost.forEach(giveUp));
+    if (++this.crashes > MOST_CRASHES) return void (this.#failed(error), lost.forEach(giveUp));
+    this.recovering = true; // keep Node's process alive until what was lost is asked again
     try {
       await this.#spawn();
       const loading = lost.find((r) => r.message.type === 'load');
@@ -106,6 +112,8 @@ export class Client {
       await again?.catch(() => {}); // as deep as before; when it fails, what is there answers
     } catch (cause) {
       return void (this.#failed(cause), lost.forEach(giveUp));
+    } finally {
+      this.recovering = false;
     }
     for (const request of lost) {
       if (request.message.type === 'load' || request.message.type === 'learned') continue;
@@ -114,6 +122,7 @@ export class Client {
     }
   }
   #failed(error) {
+    this.broken = error;
     this.emit({ type: 'state', state: 'failed', exit: -1, loadedBytes: 0, totalBytes: 0, fromCache: false, error });
   }
 

@@ -215,7 +215,10 @@ export class Live {
       throw fail('SR_E_EXIT', `exit ${last} needs a table that was not given`);
     }
     if (!best) await this.first;
-    if (this.hostState.exit < 0) return best;
+    if (this.hostState.exit < 0) {
+      if (best) return best;
+      throw this.hostState.error ?? fail('SR_NOT_READY', 'the model has not arrived yet');
+    }
     return this.#ask(request, best);
   }
 

@@ -1,2 +1,2 @@
 /** The five default routes, to be given to SmartRouter.load(). */
-export declare const fiveRoutes: { asset: URL; table: URL };
+export declare const fiveRoutes: { asset: URL };

@@ -1,5 +1,2 @@
-// Where the files of this package lie, for Node and for bundlers.
-export const fiveRoutes = {
-  asset: new URL('./routes/five-routes.srr', import.meta.url),
-  table: new URL('./routes/five-routes.srt', import.meta.url),
-};
+// Where this package's route asset lies, for Node and for bundlers. Its piece table is in smartrouter-model.
+export const fiveRoutes = { asset: new URL('./routes/five-routes.srr', import.meta.url) };

@@ -1,4 +1,5 @@
 /* Exports of models, encoders and piece tables. See exports.h. */
+#include "embed/model.h"
 #include "exports.h"
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,11 @@ SR_EXPORT(model_extend) int sr_wasm_model_extend(sr_wasm_model *s, size_t availa
     int code = sr_model_extend(s->model, available_bytes);
     if (code >= 0) code = sr_model_info_get(s->model, &s->info);
     return code < 0 ? code : 0;
+}
+
+/* Mean of ordinary prompts' vectors at an exit: out[dim]. */
+SR_EXPORT(model_exit_mean) int sr_wasm_model_exit_mean(const sr_wasm_model *s, uint32_t layer, float *out) {
+    return sr_model_exit_mean(s->model, layer, out);
 }
 
 /* For vectors without a route asset: the `encoder` embedder and compiling. One encoder reads one text at a time. */
@@ -101,4 +107,12 @@ SR_EXPORT(table_open) intptr_t sr_wasm_table_open(const void *file, size_t file_
         return code;
     }
     return (intptr_t)s;
+}
+SR_EXPORT(table_work_bytes) size_t sr_wasm_table_work_bytes(const sr_wasm_table *s) {
+    return sr_table_work_bytes(s->table);
+}
+SR_EXPORT(table_embed)
+int sr_wasm_table_embed(const sr_wasm_table *s, const char *text, size_t bytes, void *work, size_t work_bytes,
+                        float *vector) {
+    return sr_table_embed(s->table, text, bytes, work, work_bytes, vector);
 }

@@ -1,0 +1,82 @@
+// Puts built and written files together: node build/stage.js site | npm   [CONFIG]
+//   site  build/site/        the demo page with all that it loads, for any static host
+//   npm   build/pack/        smartrouter/ and smartrouter-model/, ready for `npm pack`
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const root = new URL('../', import.meta.url);
+const [what, config = 'release'] = process.argv.slice(2);
+const at = (path) => fileURLToPath(new URL(path, root));
+const BUILDS = ['matcher', 'smartrouter'].flatMap((name) => ['scalar', 'simd128', 'relaxed'].map((v) => `${name}-${v}.wasm`));
+const ROUTES = { asset: 'build/routes/five-routes.srr', table: 'build/routes/five-routes.srt' };
+const MODEL = 'build/model/smartrouter-model.srm';
+
+function copy(from, to) {
+  mkdirSync(at(to.replace(/[^/]*$/, '')), { recursive: true });
+  cpSync(at(from), at(to), { recursive: true });
+}
+const fresh = (folder) => rmSync(at(folder), { recursive: true, force: true });
+const library = () => readdirSync(at('web')).filter((name) => /\.(js|d\.ts)$/.test(name));
+
+function stageLibrary(folder, skip = []) {
+  for (const name of library()) if (!skip.includes(name)) copy(`web/${name}`, `${folder}/${name}`);
+  copy('web/embedders', `${folder}/embedders`);
+  for (const name of BUILDS) copy(`build/${config}/wasm/${name}`, `${folder}/wasm/${name}`);
+  for (const name of ['LICENSE', 'NOTICE.md']) copy(`web/${name}`, `${folder}/${name}`);
+}
+
+function stageSite() {
+  const folder = 'build/site';
+  fresh(folder);
+  stageLibrary(folder, ['cli.js', 'node.js']);
+  copy('web/demo', `${folder}/demo`);
+  const files = {};
+  for (const [role, from, to] of [
+    ['asset', ROUTES.asset, 'routes/five-routes.srr'], ['table', ROUTES.table, 'routes/five-routes.srt'],
+    ['model', MODEL, 'model/smartrouter-model.srm'],
+  ]) {
+    if (!existsSync(at(from))) continue;
+    copy(from, `${folder}/${to}`);
+    files[role] = { path: to, bytes: statSync(at(from)).size };
+  }
+  writeFileSync(at(`${folder}/files.json`), `${JSON.stringify(files, null, 1)}\n`);
+  writeFileSync(at(`${folder}/index.html`), '<!doctype html>\n<meta charset="utf-8">\n<title>SmartRouter</title>\n' +
+    '<meta http-equiv="refresh" content="0; url=demo/">\n<p><a href="demo/">SmartRouter</a></p>\n');
+  console.log(`${folder}/: ${Object.keys(files).join(', ')}`);
+}
+
+function stageNpm() {
+  fresh('build/pack');
+  const folder = 'build/pack/smartrouter';
+  stageLibrary(folder);
+  for (const name of ['package.json', 'README.md']) copy(`web/${name}`, `${folder}/${name}`);
+  copy(ROUTES.asset, `${folder}/routes/five-routes.srr`);
+  copy('routes/five-routes.json', `${folder}/routes/five-routes.json`);
+
+  const model = 'build/pack/smartrouter-model';
+  const { version, license } = JSON.parse(readFileSync(at('web/package.json')));
+  copy(MODEL, `${model}/smartrouter-model.srm`);
+  if (existsSync(at(ROUTES.table))) copy(ROUTES.table, `${model}/five-routes.srt`);
+  for (const name of ['LICENSE', 'NOTICE.md']) copy(`web/${name}`, `${model}/${name}`);
+  const write = (name, text) => writeFileSync(at(`${model}/${name}`), text);
+  write('package.json', `${JSON.stringify({
+    name: 'smartrouter-model', version, license, type: 'module', sideEffects: false,
+    description: 'The encoder model for smartrouter: multilingual-e5-small, cut to European scripts and a few bits a weight.',
+    exports: { '.': { types: './index.d.ts', default: './index.js' }, './*': './*' }, types: './index.d.ts',
+    files: ['*.js', '*.d.ts', '*.srm', '*.srt', 'LICENSE', 'NOTICE.md', 'README.md'],
+  }, null, 2)}\n`);
+  write('index.js', `// URLs for SmartRouter.load({ asset, model, table }).
+export const model = new URL('./smartrouter-model.srm', import.meta.url);
+export const table = new URL('./five-routes.srt', import.meta.url);
+export default model;
+`);
+  write('index.d.ts', 'export declare const model: URL;\n/** The piece table of the five routes that come with smartrouter. */\n' +
+    'export declare const table: URL;\nexport default model;\n');
+  write('README.md', '# smartrouter-model\n\nThe encoder model and piece table for smartrouter, ' +
+    'which finds this package when it is installed.\n\n```js\nimport { model, table } from \'smartrouter-model\';\n' +
+    'const router = await SmartRouter.load({ asset, model, table });\n```\n');
+}
+
+if (what === 'site') stageSite();
+else if (what === 'npm') stageNpm();
+else throw new Error('node build/stage.js site | npm [CONFIG]');
