@@ -257,3 +257,8 @@ export async function downloadBytes(source, options) {
   await download.run(sink);
   return { bytes: sink.data, fromCache: download.fromCache };
 }
+
+/** The route asset; kept for when the network is away. */
+export async function fetchAsset(asset, { cache, integrity, signal }) {
+  return (await downloadBytes(asset, { cache, integrity: integrity?.asset, signal, what: 'route asset' })).bytes;
+}

@@ -7,11 +7,6 @@ import { absolute, fail, isBytes, isNode } from './wasm.js';
 const PREVIEW_UNITS = 20000; // a preview of a pasted book reads its start: no keystroke may wait for the rest
 const blank = (text) => !/[^\s\u0000-\u0020\u007f-\u00a0\u2000-\u200f\u2028\u2029\u202f\u205f\u2060\u3000\ufeff]/u.test(text);
 
-/** The route asset; kept for when the network is away. */
-export async function fetchAsset(asset, { cache, integrity, signal }) {
-  return (await downloadBytes(asset, { cache, integrity: integrity?.asset, signal, what: 'route asset' })).bytes;
-}
-
 export class Live {
   constructor(matcher, options, emit) {
     Object.assign(this, { matcher, options, emit });
@@ -24,8 +19,7 @@ export class Live {
     this.lastExit = options.lastExit ?? matcher.exits.length - 1;
     this.previewLayer = options.previewLayer ?? (isNode ? -1 : 1);
     this.hostState = { state: 'idle', exit: -1, loadedBytes: 0, totalBytes: 0, fromCache: false };
-    this.first = new Promise((resolve, reject) => Object.assign(this, { firstReady: resolve, firstFailed: reject }));
-    this.first.catch(() => {});
+    this.waiting = []; // for the next word of the host
   }
 
   /** Resolves as soon as something can answer. */
@@ -37,7 +31,7 @@ export class Live {
     const loading = model && autoload ? this.load() : null;
     loading?.catch(() => {}); // told by the state
     if (table) await this.#startTable(table);
-    else if (loading) await this.first;
+    else if (loading) await this.#ready();
     this.#tell();
   }
 
@@ -65,6 +59,7 @@ export class Live {
 
   load() {
     if (!this.options.model) return Promise.reject(new TypeError('load() was given no model'));
+    if (this.hostState.state === 'failed') return this.retry();
     return (this.loading ??= this.#loadModel());
   }
   async #loadModel() {
@@ -80,8 +75,17 @@ export class Live {
         previewLayer: this.inWorker ? this.previewLayer : -1,
       });
     } catch (error) {
-      this.firstFailed(error);
+      if (this.hostState.state !== 'failed') this.#heard({ ...this.hostState, type: 'state', state: 'failed', error });
       throw error;
+    }
+  }
+  /** Resolves when some exit of the encoder answers; rejects when loading fails before. */
+  async #ready() {
+    for (;;) {
+      if (this.closed) throw fail('SR_DISPOSED', 'this router was disposed');
+      if (this.hostState.exit >= 0) return;
+      if (this.hostState.state === 'failed') throw this.hostState.error;
+      await new Promise((heard) => this.waiting.push(heard));
     }
   }
   async #startHost(worker) {
@@ -103,8 +107,8 @@ export class Live {
       const { type: _type, ...state } = message;
       const deeper = state.exit > this.hostState.exit;
       this.hostState = state;
-      if (state.exit >= 0) this.firstReady();
       this.#tell();
+      for (const heard of this.waiting.splice(0)) heard();
       if (deeper) this.learned?.catchUp();
     }
   }
@@ -214,11 +218,8 @@ export class Live {
       if (best) return best;
       throw fail('SR_E_EXIT', `exit ${last} needs a table that was not given`);
     }
-    if (!best) await this.first;
-    if (this.hostState.exit < 0) {
-      if (best) return best;
-      throw this.hostState.error ?? fail('SR_NOT_READY', 'the model has not arrived yet');
-    }
+    if (!best) await this.#ready();
+    if (this.hostState.exit < 0) return best;
     return this.#ask(request, best);
   }
 
@@ -279,7 +280,7 @@ export class Live {
     this.closed = true;
     const error = fail('SR_DISPOSED', 'this router was disposed');
     for (const request of this.queue.splice(0)) request.done(), request.abort.abort(error), request.reject(error);
-    this.firstFailed(error);
+    for (const heard of this.waiting.splice(0)) heard();
     this.pipe?.close();
     this.host?.dispose();
     this.engine?.dispose();

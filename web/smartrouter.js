@@ -27,7 +27,7 @@ export class SmartRouter extends EventTarget {
     text?.catch(() => {});
     const [wasm, bytes] = await Promise.all([
       Wasm.open({ wasm: where, variant, full }),
-      text ? text.then(({ fetchAsset }) => fetchAsset(asset, options)) : fetchBytes(asset, signal),
+      text || options.integrity ? import('./download.js').then((d) => d.fetchAsset(asset, options)) : fetchBytes(asset, signal),
     ]);
     const self = new SmartRouter(new Matcher(wasm, bytes));
     if (onProgress) self.addEventListener('state', () => onProgress(self.state));
