@@ -155,6 +155,23 @@ static void top_add(accumulator *a, float similarity) {
     a->top[at] = similarity;
 }
 
+/* Below this a similarity changes neither list: nearly all rows of a large table need one comparison. */
+static float floor_of(const accumulator *a, const why_list *w) {
+    float top = a->count < a->k ? -2 : a->top[a->count - 1];
+    float why = w->cap == 0 ? 2 : w->count < w->cap ? -2 : w->items[w->count - 1].similarity;
+    return top < why ? top : why;
+}
+
+static void scan(const float *similar, uint32_t first, size_t count, uint32_t route, accumulator *a, why_list *why) {
+    float floor = floor_of(a, why);
+    for (size_t i = 0; i < count; i++) {
+        if (similar[i] < floor) continue;
+        top_add(a, similar[i]);
+        why_add(why, first + (uint32_t)i, route, similar[i]);
+        floor = floor_of(a, why);
+    }
+}
+
 /* The cosine score of a finished route. */
 static float top_score(const accumulator *a, float negative_weight) {
     if (a->count == 0) return -1; /* no utterances */
@@ -182,9 +199,9 @@ static void similarities(const sr_router *r, const sr_asset_exit *e, const float
                          size_t first, size_t count) {
     const uint8_t *rows = (const uint8_t *)e->rows + first * e->row_stride;
     if (e->info.row_is_f32) {
-        for (size_t i = 0; i < count; i++)
-            s->similar[i] = clamp1(
-                r->kernels->dot_f32(query, (const float *)(const void *)(rows + i * e->row_stride), e->info.row_dim));
+        size_t stride = e->row_stride / sizeof(float);
+        r->kernels->dots_f32(query, (const float *)(const void *)rows, count, stride, e->info.row_dim, s->similar);
+        for (size_t i = 0; i < count; i++) s->similar[i] = clamp1(s->similar[i]);
         return;
     }
     r->kernels->dots_i8(s->coded, (const int8_t *)rows, count, e->row_stride, s->dots);
@@ -211,10 +228,10 @@ static void score_rows(const sr_router *r, const sr_asset_exit *e, const float *
                 similarities(r, e, query, coded_scale, s, chunk_first, chunk_end - chunk_first);
             }
             size_t stop = end < chunk_end ? end : chunk_end;
-            for (; row < stop && row < negatives; row++) {
-                float similarity = s->similar[row - chunk_first];
-                top_add(&a, similarity);
-                why_add(why, (uint32_t)row, route, similarity);
+            size_t positives = stop < negatives ? stop : negatives;
+            if (row < positives) {
+                scan(s->similar + (row - chunk_first), (uint32_t)row, positives - row, route, &a, why);
+                row = positives;
             }
             for (; row < stop; row++)
                 if (s->similar[row - chunk_first] > a.nearest_negative)

@@ -22,6 +22,10 @@ typedef struct {
     float (*dot_f32)(const float *a, const float *b, size_t n);
     /* f32 query against one int8 map row: sum query[i] * (float)row[i], eight lanes. */
     float (*dot_f32_i8)(const float *query, const int8_t *row, size_t n);
+    /* out[r] = dot_f32(query, rows + r * stride, n), and the same for int8 rows, the same bits, several rows a pass: one
+     * row's additions wait for one another. Each row is zero from n to the next multiple of 8; stride in elements. */
+    void (*dots_f32)(const float *query, const float *rows, size_t row_count, size_t stride, size_t n, float *out);
+    void (*dots_f32_i8)(const float *query, const int8_t *rows, size_t row_count, size_t stride, size_t n, float *out);
 } sr_kernels;
 
 extern const sr_kernels sr_kernels_scalar;

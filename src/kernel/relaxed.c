@@ -66,5 +66,6 @@ static void dots_i8(const int8_t *query, const int8_t *rows, size_t row_count, s
     for (; r < row_count; r++) out[r] = dot_i8(query, rows + r * stride, stride);
 }
 
-const sr_kernels sr_kernels_relaxed = {"relaxed", dot_i8, dots_i8, sr_dot_f32_wasm, sr_dot_f32_i8_wasm};
+const sr_kernels sr_kernels_relaxed = {
+    "relaxed", dot_i8, dots_i8, sr_dot_f32_wasm, sr_dot_f32_i8_wasm, sr_dots_f32_wasm, sr_dots_f32_i8_wasm};
 #endif

@@ -36,4 +36,12 @@ static float dot_f32_i8(const float *query, const int8_t *row, size_t n) {
     return combine(lane);
 }
 
-const sr_kernels sr_kernels_scalar = {"scalar", dot_i8, dots_i8, dot_f32, dot_f32_i8};
+static void dots_f32(const float *query, const float *rows, size_t row_count, size_t stride, size_t n, float *out) {
+    for (size_t r = 0; r < row_count; r++) out[r] = dot_f32(query, rows + r * stride, n);
+}
+
+static void dots_f32_i8(const float *query, const int8_t *rows, size_t row_count, size_t stride, size_t n, float *out) {
+    for (size_t r = 0; r < row_count; r++) out[r] = dot_f32_i8(query, rows + r * stride, n);
+}
+
+const sr_kernels sr_kernels_scalar = {"scalar", dot_i8, dots_i8, dot_f32, dot_f32_i8, dots_f32, dots_f32_i8};

@@ -5,7 +5,8 @@ TEST(the_same_input_gives_the_same_bytes_on_every_platform) {
     built a = full_asset(), b = full_asset();
     CHECK(a.bytes == b.bytes && memcmp(a.file, b.file, a.bytes) == 0);
     /* the content id names all bytes; x86-64 with AVX2 wrote this one */
-    CHECK(sr_load64(a.file + 16) == 0xc41eb5bb722507f7u);
+    if (sr_load64(a.file + 16) != 0xf58b004b25851203u)
+        FAIL("content id %016llx", (unsigned long long)sr_load64(a.file + 16));
     free(a.file), free(b.file);
 }
 

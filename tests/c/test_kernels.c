@@ -144,6 +144,29 @@ TEST(dot_f32_i8_gives_the_same_bits_in_every_set) {
     free(q), free(wide), free(row);
 }
 
+TEST(many_rows_at_once_give_the_bits_of_one_at_a_time) {
+    size_t dims[] = {1, 7, 8, 9, 16, 37, 384};
+    for (size_t t = 0; t < sizeof dims / sizeof *dims; t++)
+        for (size_t count = 0; count <= 9; count++) {
+            size_t n = dims[t], stride = (n + 15) / 16 * 16, stride8 = (n + 63) / 64 * 64;
+            float *q = test_alloc(n * sizeof *q), *rows = test_alloc(count * stride * sizeof *rows), out[10];
+            int8_t *rows8 = test_alloc(count * stride8);
+            memset(rows, 0, count * stride * sizeof *rows), memset(rows8, 0, count * stride8);
+            fill_f32(q, n, 0);
+            for (size_t r = 0; r < count; r++) fill_f32(rows + r * stride, n, 0), fill_i8(rows8 + r * stride8, n, 0);
+            EACH_SET(k) {
+                out[count] = 7;
+                k->dots_f32(q, rows, count, stride, n, out);
+                for (size_t r = 0; r < count; r++) CHECK(same_bits(out[r], eight_lanes(q, rows + r * stride, n)));
+                k->dots_f32_i8(q, rows8, count, stride8, n, out);
+                for (size_t r = 0; r < count; r++)
+                    CHECK(same_bits(out[r], sr_kernels_scalar.dot_f32_i8(q, rows8 + r * stride8, n)));
+                CHECK(out[count] == 7);
+            }
+            free(q), free(rows), free(rows8);
+        }
+}
+
 TEST(expf_is_right_within_two_units_and_always_finite) {
     double worst = 0;
     for (float x = -87; x <= 88; x += 0.0037f) {
