@@ -41,7 +41,7 @@ library_objects := $(patsubst src/%.c,$(out)/obj/%.o,$(library_sources) $(kernel
 program_objects := $(patsubst src/%.c,$(out)/obj/%.o,$(program_sources))
 test_programs := $(patsubst tests/c/%.c,$(out)/tests/%,$(wildcard tests/c/test_*.c))
 
-.PHONY: setup-browser check-types help all cli wasm model routes demo test test-c test-c-wasm test-js test-browser bench fuzz evaluate format check pack site librechat clean setup-native setup-wasm
+.PHONY: setup-browser check-types help all cli wasm model routes demo test test-c test-c-wasm bench-match test-js test-browser bench fuzz evaluate format check pack site librechat clean setup-native setup-wasm
 .DELETE_ON_ERROR:
 
 help:
@@ -208,5 +208,19 @@ test-c-wasm: setup-wasm $(wasm_tests)
 		esac; \
 	done; \
 	echo "test-c-wasm: $$passed passed, $$failed failed"; [ $$failed = 0 ]
+
+# Times of the matcher alone, one JSON record a line, native and wasm; `make bench` has the peers.
+$(out)/tests/bench_match: tests/bench/match.c $(out)/libsmartrouter.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -Itests/c $(LDFLAGS_$(config)) $^ -lm -o $@
+
+$(out)/wasm/tests/%/bench_match.wasm: tests/bench/match.c $(wasm_tests)
+	$(Q)$(EMCC) $(filter-out -MMD -MP,$(WASM_CFLAGS)) $(WASM_CFLAGS_$*) -Itests/c $< $(call wasm_objects,$*,$(library_sources) $(kernel_sources)) \
+		-O1 -sERROR_ON_WASM_CHANGES_AFTER_LINK -sWASM_BIGINT -sALLOW_MEMORY_GROWTH -sTOTAL_STACK=262144 -sGLOBAL_BASE=262144 \
+		-sSTANDALONE_WASM -o $@
+
+bench-match: $(out)/tests/bench_match $(variants:%=$(out)/wasm/tests/%/bench_match.wasm)
+	@$(out)/tests/bench_match scalar; $(out)/tests/bench_match avx2
+	@for v in $(variants); do $(node26) --no-warnings tests/c/run-wasm.mjs $(out)/wasm/tests/$$v/bench_match.wasm best 1 node26; done
 
 -include $(shell find $(out) -name '*.d' 2>/dev/null)

@@ -61,12 +61,18 @@ int sr_space_project(const sr_kernels *k, const sr_space *s, const float *v, flo
     return sr_space_normalise(k, last, s->row_dim, last);
 }
 
+/* Nearest integer, halves to even, of |v| <= 127: adding 1.5 * 2^23 rounds, and leaves the integer in the low bits,
+ * where a conversion from float, which must say what happens to NaN, would not vectorise in WebAssembly. */
+static int8_t nearest_i8(float v) {
+    return (int8_t)(uint8_t)bits_of(v + 12582912.0f);
+}
+
 float sr_space_code(const float *v, size_t dim, int8_t *out) {
     float largest = from_bits(largest_bits(v, dim)), scale = 127.0f / largest;
     if (scale < 1e30f)
-        for (size_t i = 0; i < dim; i++) out[i] = (int8_t)(int32_t)sr_roundf(v[i] * scale);
+        for (size_t i = 0; i < dim; i++) out[i] = nearest_i8(v[i] * scale);
     else /* 127 / largest may be infinite */
-        for (size_t i = 0; i < dim; i++) out[i] = (int8_t)(int32_t)sr_roundf(v[i] / largest * 127.0f);
+        for (size_t i = 0; i < dim; i++) out[i] = nearest_i8(v[i] / largest * 127.0f);
     memset(out + dim, 0, sr_row_stride((uint32_t)dim, 0) - dim);
     return largest / 127.0f;
 }

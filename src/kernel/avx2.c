@@ -40,27 +40,13 @@ static __m256i step(__m256i q, const int8_t *row) {
     return _mm256_maddubs_epi16(_mm256_abs_epi8(r), _mm256_sign_epi8(q, r));
 }
 
-/* Bound by the two vector multiply ports, then by memory from a few megabytes of rows on. Four rows a pass share each
- * load of the query and give four independent chains of additions. */
+/* Bound by the multiply ports while rows are in a cache, by memory from a few megabytes on. Rows one after the other:
+ * four rows a pass, which share each load of the query, save 8 % in cache (1,000 x 384: 8.4 to 9.1 us) but feed the
+ * prefetcher four streams (100,000 x 384: 4.0 ms, where reading alone takes 2.3). With the next kilobyte asked for, it
+ * is 2.4. */
 static void dots_i8(const int8_t *query, const int8_t *rows, size_t row_count, size_t stride, int32_t *out) {
     const __m256i ones = _mm256_set1_epi16(1);
-    size_t r = 0;
-    for (; r + 4 <= row_count; r += 4) {
-        const int8_t *p0 = rows + r * stride, *p1 = p0 + stride, *p2 = p1 + stride, *p3 = p2 + stride;
-        __m256i s0 = _mm256_setzero_si256(), s1 = s0, s2 = s0, s3 = s0;
-        for (size_t i = 0; i < stride; i += 32) {
-            __m256i q = _mm256_load_si256((const __m256i *)(query + i));
-            s0 = _mm256_add_epi32(s0, _mm256_madd_epi16(step(q, p0 + i), ones));
-            s1 = _mm256_add_epi32(s1, _mm256_madd_epi16(step(q, p1 + i), ones));
-            s2 = _mm256_add_epi32(s2, _mm256_madd_epi16(step(q, p2 + i), ones));
-            s3 = _mm256_add_epi32(s3, _mm256_madd_epi16(step(q, p3 + i), ones));
-        }
-        __m256i t01 = _mm256_hadd_epi32(s0, s1), t23 = _mm256_hadd_epi32(s2, s3);
-        __m256i t = _mm256_hadd_epi32(t01, t23);
-        _mm_storeu_si128((__m128i *)(out + r),
-                         _mm_add_epi32(_mm256_castsi256_si128(t), _mm256_extracti128_si256(t, 1)));
-    }
-    for (; r < row_count; r++) {
+    for (size_t r = 0; r < row_count; r++) {
         const int8_t *p = rows + r * stride;
         __m256i s0 = _mm256_setzero_si256(), s1 = s0;
         for (size_t i = 0; i < stride; i += 64) {
@@ -68,6 +54,7 @@ static void dots_i8(const int8_t *query, const int8_t *rows, size_t row_count, s
             __m256i q1 = _mm256_load_si256((const __m256i *)(query + i + 32));
             s0 = _mm256_add_epi32(s0, _mm256_madd_epi16(step(q0, p + i), ones));
             s1 = _mm256_add_epi32(s1, _mm256_madd_epi16(step(q1, p + i + 32), ones));
+            _mm_prefetch((const char *)((uintptr_t)p + i + 1024), _MM_HINT_T0); /* a hint: past the end is harmless */
         }
         out[r] = sum_i32(_mm256_add_epi32(s0, s1));
     }

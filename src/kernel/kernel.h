@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 typedef struct {
-    const char *name; /* "scalar", "simd128", "relaxed", "avx2" */
+    const char *name; /* "scalar", "simd128", "relaxed", "relaxed-dot", "avx2" */
 
     /* sum a[i] * b[i]; n <= 8192 * 8, so the sum fits. */
     int32_t (*dot_i8)(const int8_t *a, const int8_t *b, size_t n);
@@ -22,8 +22,9 @@ typedef struct {
     float (*dot_f32)(const float *a, const float *b, size_t n);
     /* f32 query against one int8 map row: sum query[i] * (float)row[i], eight lanes. */
     float (*dot_f32_i8)(const float *query, const int8_t *row, size_t n);
-    /* out[r] = dot_f32(query, rows + r * stride, n), and the same for int8 rows, the same bits, several rows a pass: one
-     * row's additions wait for one another. Each row is zero from n to the next multiple of 8; stride in elements. */
+    /* out[r] = dot_f32(query, rows + r * stride, n), and the same for int8 rows, the same bits, several rows a pass:
+     * one row's additions wait for one another. Each row is zero from n to the next multiple of 8; stride in elements.
+     */
     void (*dots_f32)(const float *query, const float *rows, size_t row_count, size_t stride, size_t n, float *out);
     void (*dots_f32_i8)(const float *query, const int8_t *rows, size_t row_count, size_t stride, size_t n, float *out);
 } sr_kernels;
@@ -36,7 +37,8 @@ extern const sr_kernels sr_kernels_avx2;
 extern const sr_kernels sr_kernels_simd128;
 #endif
 #if defined(__wasm_relaxed_simd__)
-extern const sr_kernels sr_kernels_relaxed;
+extern const sr_kernels sr_kernels_relaxed;     /* the relaxed dot where it is one instruction, else SIMD128's */
+extern const sr_kernels sr_kernels_relaxed_dot; /* the relaxed dot everywhere: for tests */
 #endif
 
 /* The best set that this processor (native) or this build (wasm) has. SMARTROUTER_KERNELS is not read here: the

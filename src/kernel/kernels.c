@@ -15,6 +15,9 @@ static const sr_kernels *const all[] = {
     &sr_kernels_avx2,
 #endif
     &sr_kernels_scalar,
+#if defined(__wasm_relaxed_simd__)
+    &sr_kernels_relaxed_dot, /* never the best */
+#endif
 };
 
 static int runs_here(const sr_kernels *k) {

@@ -25,23 +25,33 @@ static int32_t dot_i8(const int8_t *a, const int8_t *b, size_t n) {
     return sum;
 }
 
-/* Bound by the vector ports: a widening load, a multiply and an addition for 8 products. Four rows a pass share the
- * query's widening and give four independent chains of additions. */
+/* Bound by the vector ports while rows are in a cache: a widening load, a multiply and an addition for 8 products; by
+ * memory from a few megabytes on. The query is widened once, for all rows. One row after the other, with four chains of
+ * additions: four rows a pass, which share each load of the query, are a fifth faster in cache (80 x 384, 1.24 to 1.51
+ * us) and half as fast from memory (100,000 x 384, 8.9 to 4.5 ms), since the processor's prefetching then follows four
+ * streams. */
 static void dots_i8(const int8_t *query, const int8_t *rows, size_t row_count, size_t stride, int32_t *out) {
-    size_t r = 0;
-    for (; r + 4 <= row_count; r += 4) {
-        const int8_t *p0 = rows + r * stride, *p1 = p0 + stride, *p2 = p1 + stride, *p3 = p2 + stride;
-        v128_t s0 = wasm_i32x4_const_splat(0), s1 = s0, s2 = s0, s3 = s0;
-        for (size_t i = 0; i < stride; i += 8) {
-            v128_t q = wasm_i16x8_load8x8(query + i);
-            s0 = wasm_i32x4_add(s0, step(q, p0 + i));
-            s1 = wasm_i32x4_add(s1, step(q, p1 + i));
-            s2 = wasm_i32x4_add(s2, step(q, p2 + i));
-            s3 = wasm_i32x4_add(s3, step(q, p3 + i));
-        }
-        out[r] = sum_i32(s0), out[r + 1] = sum_i32(s1), out[r + 2] = sum_i32(s2), out[r + 3] = sum_i32(s3);
+    int16_t wide[8192];
+    if (stride > 8192) { /* longer than any row of ours */
+        for (size_t r = 0; r < row_count; r++) out[r] = dot_i8(query, rows + r * stride, stride);
+        return;
     }
-    for (; r < row_count; r++) out[r] = dot_i8(query, rows + r * stride, stride);
+    for (size_t i = 0; i < stride; i += 8) wasm_v128_store(wide + i, wasm_i16x8_load8x8(query + i));
+    for (size_t r = 0; r < row_count; r++) {
+        const int8_t *p = rows + r * stride;
+        v128_t s0 = wasm_i32x4_const_splat(0), s1 = s0, s2 = s0, s3 = s0;
+        for (size_t i = 0; i < stride; i += 64) {
+            s0 = wasm_i32x4_add(s0, step(wasm_v128_load(wide + i), p + i));
+            s1 = wasm_i32x4_add(s1, step(wasm_v128_load(wide + i + 8), p + i + 8));
+            s2 = wasm_i32x4_add(s2, step(wasm_v128_load(wide + i + 16), p + i + 16));
+            s3 = wasm_i32x4_add(s3, step(wasm_v128_load(wide + i + 24), p + i + 24));
+            s0 = wasm_i32x4_add(s0, step(wasm_v128_load(wide + i + 32), p + i + 32));
+            s1 = wasm_i32x4_add(s1, step(wasm_v128_load(wide + i + 40), p + i + 40));
+            s2 = wasm_i32x4_add(s2, step(wasm_v128_load(wide + i + 48), p + i + 48));
+            s3 = wasm_i32x4_add(s3, step(wasm_v128_load(wide + i + 56), p + i + 56));
+        }
+        out[r] = sum_i32(wasm_i32x4_add(wasm_i32x4_add(s0, s1), wasm_i32x4_add(s2, s3)));
+    }
 }
 
 const sr_kernels sr_kernels_simd128 = {

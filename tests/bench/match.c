@@ -1,6 +1,6 @@
 /* Times of the matcher, as one JSON record a line: native, and compiled to WebAssembly in each variant.
  *
- *   match [kernel set] [rounds]
+ *   match [kernel set, or best] [factor on the number of runs] [what to call the runtime]
  *
  * "read" is the bound: the time to add up the same bytes once, eight at a time.
  */
@@ -21,12 +21,13 @@ static int ascending(const void *a, const void *b) {
 
 enum { SAMPLES = 41 };
 static double scale = 1;
+static const char *runtime = "native";
 
-static void report(const char *what, const char *engine, unsigned rows, unsigned dim, double *us) {
+static void report(const char *what, const char *variant, unsigned rows, unsigned dim, double *us) {
     qsort(us, SAMPLES, sizeof *us, ascending);
-    printf("{\"bench\":\"%s\",\"engine\":\"%s\",\"rows\":%u,\"dim\":%u,\"p50_us\":%.3f,\"p95_us\":%.3f,\"best_us\":%."
-           "3f}\n",
-           what, engine, rows, dim, us[SAMPLES / 2], us[SAMPLES * 95 / 100], us[0]);
+    printf("{\"bench\":\"%s\",\"engine\":\"smartrouter\",\"runtime\":\"%s\",\"variant\":\"%s\",\"rows\":%u,\"dim\":%u,"
+           "\"p50_us\":%.3f,\"p95_us\":%.3f,\"best_us\":%.3f}\n",
+           what, runtime, variant, rows, dim, us[SAMPLES / 2], us[SAMPLES * 95 / 100], us[0]);
     fflush(stdout);
 }
 
@@ -93,6 +94,7 @@ int main(int argc, char **argv) {
         sr_kernels_force(k);
     }
     if (argc > 2) scale = atof(argv[2]);
+    if (argc > 3) runtime = argv[3];
     bench(5, 16, 384, 0, 400);
     bench(5, 16, 384, 1, 400);
     bench(5, 16, 4096, 0, 40);

@@ -15,7 +15,8 @@ typedef struct test {
     struct test *next;
 } test;
 
-static test *test_first, **test_last = &test_first;
+static test *test_first;
+static test **test_last __attribute__((unused)) = &test_first; /* a benchmark has no tests */
 static int test_failures;
 
 #define TEST(name)                                                                                                     \

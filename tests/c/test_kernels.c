@@ -3,7 +3,7 @@
 #include "kernel/kernel.h"
 #include "test.h"
 
-static const char *const names[] = {"scalar", "avx2", "simd128", "relaxed"};
+static const char *const names[] = {"scalar", "avx2", "simd128", "relaxed", "relaxed-dot"};
 static const size_t lengths[] = {0, 1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100, 255, 384, 1000, 8192};
 enum { LENGTHS = sizeof lengths / sizeof *lengths, MOST = 8192 };
 
@@ -18,7 +18,7 @@ static void fill_i8(int8_t *v, size_t n, int kind) {
 }
 
 #define EACH_SET(k)                                                                                                    \
-    for (size_t s_ = 0; s_ < 4; s_++)                                                                                  \
+    for (size_t s_ = 0; s_ < sizeof names / sizeof *names; s_++)                                                       \
         for (const sr_kernels *k = sr_kernels_by_name(names[s_]); k; k = NULL)
 
 TEST(the_sets_that_this_build_should_have_are_there) {

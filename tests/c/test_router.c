@@ -384,12 +384,12 @@ TEST(every_kernel_set_gives_the_same_bits) {
     recipe p[] = {{.dim = 384, .row_dim = 384, .routes = 5, .per_route = 60},
                   {.dim = 100, .row_dim = 37, .routes = 5, .per_route = 9, .mean = 1, .head = 1, .blend = 0.5f},
                   {.dim = 100, .row_dim = 100, .routes = 5, .per_route = 9, .f32 = 1, .plane = 1}};
-    const char *names[] = {"avx2", "simd128", "relaxed"};
+    const char *names[] = {"avx2", "simd128", "relaxed", "relaxed-dot"};
     for (int t = 0; t < 3; t++) {
         sr_kernels_force(&sr_kernels_scalar);
         draft d = make_draft(p[t]);
         opened a = open_draft(&d);
-        for (int n = 0; n < 3; n++) {
+        for (int n = 0; n < 4; n++) {
             const sr_kernels *k = sr_kernels_by_name(names[n]);
             if (!k) continue;
             sr_kernels_force(k);
