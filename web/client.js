@@ -27,8 +27,8 @@ export async function startHost({ worker, wasm, matcher = null, engine, emit }) 
       // blocked by the page's policy, or a script from elsewhere
     }
   }
-  const { Host, pagePause } = await import('./host.js');
-  return { host: new Host(wasm, matcher, { emit, pause: pagePause, sliced: true, engine }), inWorker: false };
+  const { Host, pause } = await import('./host.js');
+  return { host: new Host(wasm, matcher, { emit, pause, sliced: true, engine }), inWorker: false };
 }
 
 export class Client {

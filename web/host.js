@@ -5,11 +5,9 @@ import { Engine, Pipe } from './engine.js';
 import { project, setLearned } from './learned-rows.js';
 import { fail, isNode } from './wasm.js';
 
-/** A turn of the event loop, so that messages get in; timers would wait 4 ms. */
-export const workerPause = isNode ? () => new Promise(setImmediate) : messagePause();
-/** On the page input and drawing come first, where the browser can tell. */
-export const pagePause = globalThis.scheduler?.yield ? () => globalThis.scheduler.yield() : workerPause;
-
+/** A turn of the event loop, so that messages and input get in. Timers would wait 4 ms; scheduler.yield() lets our own next slice
+ * go before everybody else's timers, so a page would stand still for a whole prompt. */
+export const pause = isNode ? () => new Promise(setImmediate) : messagePause();
 function messagePause() {
   const { port1, port2 } = new MessageChannel();
   const waiting = [];

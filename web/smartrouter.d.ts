@@ -159,7 +159,7 @@ export interface Decision {
   readonly exit: number;
   /** Its encoder layer, -1 for a table or external embedder. */
   readonly layer: number;
-  readonly embedder: 'encoder' | 'table' | 'external' | 'vector' | 'none';
+  readonly embedder: 'encoder' | 'table' | 'external';
   /** All routes, best first. */
   readonly scores: readonly { readonly route: string; readonly score: number }[];
   /** The nearest utterances, nearest first, at most 5. */

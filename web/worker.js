@@ -1,5 +1,5 @@
 // The encoder in a Web Worker or a worker thread: messages in, messages out; host.js does the work.
-import { Host, workerPause } from './host.js';
+import { Host, pause } from './host.js';
 import { Matcher } from './matcher.js';
 import { Wasm, isNode } from './wasm.js';
 
@@ -11,7 +11,7 @@ const on = {
   async open({ module, asset }) {
     const wasm = await Wasm.open({ wasm: module });
     const emit = (message) => port.postMessage(wire(message), message.type === 'first' ? [message.bytes.buffer] : []);
-    host = new Host(wasm, asset ? new Matcher(wasm, asset) : null, { emit, pause: workerPause });
+    host = new Host(wasm, asset ? new Matcher(wasm, asset) : null, { emit, pause });
   },
   async load({ source, options }) {
     return host.load(typeof source === 'string' ? new URL(source) : source, options);
