@@ -8,8 +8,9 @@ const USUAL_LAYERS = [1, 4, 9];
 const ENCODER = 0, TABLE = 1, EXTERNAL = 2, POOL_NONE = 3;
 
 export async function compile(routes, embedder, options = {}) {
-  if (typeof embedder !== 'function') throw new TypeError('compile() wants an embedder');
   const { fit, table, rows = 'i8', texts = true, plane = true, wasm: where, variant, signal } = options;
+  if (embedder === null ? !fit || !table : typeof embedder !== 'function')
+    throw new TypeError('compile() wants an embedder, or null with a fit and its piece table');
   if (rows !== 'i8' && rows !== 'f32') throw new TypeError("rows must be 'i8' or 'f32'");
   const file = checkRoutes(routes);
   signal?.throwIfAborted();
@@ -17,9 +18,10 @@ export async function compile(routes, embedder, options = {}) {
   const job = new Job(wasm, file);
   if (fit) await job.openFit(fit, signal);
   if (table) await job.openTable(table, signal);
-  if (embedder.layers !== undefined) await job.planEncoder(embedder, options.layers);
+  const ours = embedder === null || embedder.layers !== undefined;
+  if (ours) await job.planEncoder(embedder, options.layers);
   job.applySource();
-  if (embedder.layers !== undefined) await job.embedEncoder(embedder, options);
+  if (ours) await job.embedEncoder(embedder, options);
   else await job.embedExternal(embedder, options);
   return job.finish(rows === 'f32', plane && file.texts.length > 2, texts);
 }
@@ -64,12 +66,13 @@ class Job {
         const info = (fit + 2800) >> 2; // src/wasm/exports.h
         const [kind, layer, dim] = wasm.u32.subarray(info, info + 3);
         const content = wasm.hex64(fit + 2800 + 56);
-        if (kind === TABLE && !this.table) continue; // a first answer less, no worse one
+        if (kind === TABLE ? !this.table : !embedder) continue; // a first answer less, or it alone
         const made = kind === TABLE ? wasm.hex64(this.table) : embedder.modelContent;
         if (made !== content)
           throw fail('SR_E_MODEL', `the fit was made for the ${kind === TABLE ? 'table' : 'model'} ${content}, this one is ${made}`);
         this.exits.push({ at: wasm.check(wasm.x.writer_take(this.writer, fit, i), 'fit'), kind, layer, dim });
       }
+      if (!this.exits.length) throw fail('SR_E_MODEL', 'the fit has no exit for a piece table');
       return;
     }
     for (const layer of layers ?? USUAL_LAYERS.map((n) => Math.min(n, embedder.layers))) {
@@ -128,6 +131,7 @@ class Job {
     this.exits.forEach((e) => this.#room(e));
     for (const exit of this.exits) if (exit.kind === TABLE) this.#embedTable(exit);
     const layers = encoders.map((e) => e.layer);
+    if (!layers.length) return;
     await this.#inChunks(options, async (texts, from) => {
       const vectors = await embedder.exitsOfMany(texts, layers, options);
       vectors.forEach((perLayer, i) => perLayer.forEach((vector, l) => this.#place(encoders[l], from + i, vector, texts[i])));
