@@ -149,7 +149,7 @@ librechat: wasm
 # ---- the page and the packages ----------------------------------------------------------------------------------
 port := 0
 site: wasm routes model
-	@$(node) build/stage.js site $(config)
+	@$(node) web/demo/stage.mjs $(config)
 
 # serve=0 builds and prints, and serves nothing
 demo: cli site

@@ -1,7 +1,7 @@
-// Puts built and written files together: node build/stage.js site | npm   [CONFIG]
-//   site  build/site/        the demo page with all that it loads, for any static host
-//   npm   build/pack/        smartrouter/ and smartrouter-model/, ready for `npm pack`
-import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+// Puts built and written files together: node build/stage.js npm [CONFIG]
+//   build/pack/   smartrouter/ and smartrouter-model/, ready for `npm pack`
+// The site is put together by web/demo/stage.mjs.
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const root = new URL('../', import.meta.url);
@@ -18,31 +18,11 @@ function copy(from, to) {
 const fresh = (folder) => rmSync(at(folder), { recursive: true, force: true });
 const library = () => readdirSync(at('web')).filter((name) => /\.(js|d\.ts)$/.test(name));
 
-function stageLibrary(folder, skip = []) {
-  for (const name of library()) if (!skip.includes(name)) copy(`web/${name}`, `${folder}/${name}`);
+function stageLibrary(folder) {
+  for (const name of library()) copy(`web/${name}`, `${folder}/${name}`);
   copy('web/embedders', `${folder}/embedders`);
   for (const name of BUILDS) copy(`build/${config}/wasm/${name}`, `${folder}/wasm/${name}`);
   for (const name of ['LICENSE', 'NOTICE.md']) copy(`web/${name}`, `${folder}/${name}`);
-}
-
-function stageSite() {
-  const folder = 'build/site';
-  fresh(folder);
-  stageLibrary(folder, ['cli.js', 'node.js']);
-  copy('web/demo', `${folder}/demo`);
-  const files = {};
-  for (const [role, from, to] of [
-    ['asset', ROUTES.asset, 'routes/five-routes.srr'], ['table', ROUTES.table, 'routes/five-routes.srt'],
-    ['model', MODEL, 'model/smartrouter-model.srm'],
-  ]) {
-    if (!existsSync(at(from))) continue;
-    copy(from, `${folder}/${to}`);
-    files[role] = { path: to, bytes: statSync(at(from)).size };
-  }
-  writeFileSync(at(`${folder}/files.json`), `${JSON.stringify(files, null, 1)}\n`);
-  writeFileSync(at(`${folder}/index.html`), '<!doctype html>\n<meta charset="utf-8">\n<title>SmartRouter</title>\n' +
-    '<meta http-equiv="refresh" content="0; url=demo/">\n<p><a href="demo/">SmartRouter</a></p>\n');
-  console.log(`${folder}/: ${Object.keys(files).join(', ')}`);
 }
 
 function stageNpm() {
@@ -77,6 +57,5 @@ export default model;
     'const router = await SmartRouter.load({ asset, model, table });\n```\n');
 }
 
-if (what === 'site') stageSite();
-else if (what === 'npm') stageNpm();
-else throw new Error('node build/stage.js site | npm [CONFIG]');
+if (what === 'npm') stageNpm();
+else throw new Error('node build/stage.js npm [CONFIG]');

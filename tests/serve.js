@@ -9,7 +9,7 @@ import { gzipSync } from 'node:zlib';
 
 const TYPES = {
   '.html': 'text/html; charset=utf-8', '.js': 'text/javascript; charset=utf-8', '.css': 'text/css; charset=utf-8',
-  '.json': 'application/json', '.svg': 'image/svg+xml', '.wasm': 'application/wasm', '.md': 'text/markdown; charset=utf-8',
+  '.json': 'application/json', '.svg': 'image/svg+xml', '.wasm': 'application/wasm', '.md': 'text/markdown; charset=utf-8', '.mjs': 'text/javascript; charset=utf-8', '.webmanifest': 'application/manifest+json',
 };
 const PACKED = new Set([...Object.keys(TYPES), '.srr', '.srt']); // a model's bits do not get smaller
 
@@ -77,5 +77,5 @@ export async function serve(folder, { port = 0, before } = {}) {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const [folder = '.', port = '0'] = process.argv.slice(2);
   const { url } = await serve(folder, { port: Number(port) });
-  console.log(`Serving ${folder} at ${url}demo/\nCtrl-C ends.`);
+  console.log(`Serving ${folder} at ${url}\nCtrl-C ends.`);
 }
