@@ -223,4 +223,31 @@ bench-match: $(out)/tests/bench_match $(variants:%=$(out)/wasm/tests/%/bench_mat
 	@$(out)/tests/bench_match scalar; $(out)/tests/bench_match avx2
 	@for v in $(variants); do $(node26) --no-warnings tests/c/run-wasm.mjs $(out)/wasm/tests/$$v/bench_match.wasm best 1 node26; done
 
--include $(shell find $(out) -name '*.d' 2>/dev/null)
+# libFuzzer programs (clang-22), each for fuzz_seconds from the files in golden/ and hostile/; a finding is left in build/fuzz/.
+fuzz_seconds ?= 60
+fuzz_programs := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_CFLAGS := $(CFLAGS_common) -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+fuzz_objects := $(patsubst src/%.c,build/fuzz/obj/%.o,$(library_sources) $(kernel_sources))
+build/fuzz/obj/%.o: src/%.c
+	@build/setup sanitize
+	@mkdir -p $(@D)
+	$(call say,fuzz $<)
+	$(Q)clang-22 $(FUZZ_CFLAGS) $(if $(findstring avx2,$<),-mavx2) -c $< -o $@
+
+build/fuzz/library.a: $(fuzz_objects)
+	@rm -f $@
+	$(Q)ar rcs $@ $^
+
+build/fuzz/%: tests/fuzz/%.c build/fuzz/library.a
+	$(call say,link $@)
+	$(Q)clang-22 $(filter-out -MMD -MP,$(FUZZ_CFLAGS)) -fsanitize=fuzzer $^ -lm -o $@
+
+fuzz: $(fuzz_programs)
+	@for f in $^; do \
+		mkdir -p $$f.corpus; \
+		$$f -max_total_time=$(fuzz_seconds) -max_len=65536 -artifact_prefix=$$f. \
+			$$f.corpus tests/golden $(wildcard tests/hostile) >$$f.log 2>&1 || { tail -n 40 $$f.log; exit 1; }; \
+		echo "$$f: $(fuzz_seconds) s without a finding"; \
+	done
+
+-include $(shell find $(out) build/fuzz -name '*.d' 2>/dev/null)
