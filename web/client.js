@@ -40,6 +40,20 @@ export class Client {
     return self;
   }
 
+  /** A worker can vanish without an event (out of memory), or never come back. Four ticks of silence while something is asked,
+   * the last two after a ping, and it counts as dead; ticks, not the clock, so that a sleeping laptop harms nobody. */
+  static tickMs = 2500;
+  #watch() {
+    this.silent = 0;
+    if (this.timer) return;
+    this.timer = setInterval(() => {
+      if (!this.requests.size || this.closed) return (this.timer = clearInterval(this.timer));
+      if (++this.silent === 2) this.port.postMessage({ type: 'ping', id: 0 });
+      if (this.silent === 4) this.#crashed('it does not answer');
+    }, Client.tickMs);
+    this.timer.unref?.();
+  }
+
   async #spawn() {
     const port = await spawn(this.url);
     this.port = port;
@@ -63,6 +77,7 @@ export class Client {
   }
 
   #receive(message) {
+    this.silent = 0;
     const request = this.requests.get(message.id);
     if (message.type === 'trap') return this.#crashed(message.error.message);
     if (message.type === 'done') {
@@ -91,6 +106,7 @@ export class Client {
   #send(request) {
     this.port.busy(true);
     this.port.postMessage(request.message);
+    this.#watch();
   }
 
   async #crashed(why) {
@@ -163,6 +179,7 @@ export class Client {
   dispose() {
     if (this.closed) return;
     this.closed = true;
+    clearInterval(this.timer);
     this.port.terminate();
     for (const { reject } of this.requests.values()) reject(fail('SR_DISPOSED', 'disposed'));
     this.requests.clear();

@@ -19,6 +19,7 @@ const on = {
   retry: () => host.retry(),
   abort: () => host?.abort(),
   route: ({ id, text, options }) => host.route(id, text, options),
+  ping: () => {},
   drop: ({ which }) => host.drop(which),
   rows: ({ text }) => host.rows(text),
   vectors: ({ texts, layers }) => host.vectors(texts, layers),
