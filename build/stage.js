@@ -1,12 +1,13 @@
-// Puts built and written files together: node build/stage.js npm [CONFIG]
-//   build/pack/   smartrouter/ and smartrouter-model/, ready for `npm pack`
+// Puts built and written files together: node build/stage.js npm [CONFIG [FOLDER]]
+//   FOLDER (build/pack)   smartrouter/ and smartrouter-model/, ready for `npm pack`
 // The site is put together by web/demo/stage.mjs.
 import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = new URL('../', import.meta.url);
-const [what, config = 'release'] = process.argv.slice(2);
-const at = (path) => fileURLToPath(new URL(path, root));
+const [what, config = 'release', pack = 'build/pack'] = process.argv.slice(2);
+const at = (path) => resolve(fileURLToPath(root), path);
 const BUILDS = ['matcher', 'smartrouter'].flatMap((name) => ['scalar', 'simd128', 'relaxed'].map((v) => `${name}-${v}.wasm`));
 const ROUTES = { asset: 'build/routes/five-routes.srr', table: 'build/routes/five-routes.srt' };
 const MODEL = 'build/model/smartrouter-model.srm';
@@ -26,14 +27,14 @@ function stageLibrary(folder) {
 }
 
 function stageNpm() {
-  fresh('build/pack');
-  const folder = 'build/pack/smartrouter';
+  const folder = `${pack}/smartrouter`, model = `${pack}/smartrouter-model`;
+  fresh(folder);
+  fresh(model);
   stageLibrary(folder);
   for (const name of ['package.json', 'README.md']) copy(`web/${name}`, `${folder}/${name}`);
   copy(ROUTES.asset, `${folder}/routes/five-routes.srr`);
   copy('routes/five-routes.json', `${folder}/routes/five-routes.json`);
 
-  const model = 'build/pack/smartrouter-model';
   const { version, license } = JSON.parse(readFileSync(at('web/package.json')));
   copy(MODEL, `${model}/smartrouter-model.srm`);
   if (existsSync(at(ROUTES.table))) copy(ROUTES.table, `${model}/five-routes.srt`);
@@ -58,4 +59,4 @@ export default model;
 }
 
 if (what === 'npm') stageNpm();
-else throw new Error('node build/stage.js npm [CONFIG]');
+else throw new Error('node build/stage.js npm [CONFIG [FOLDER]]');
