@@ -3,6 +3,7 @@ import { contextAnywhere, contextAround } from './react.js';
 import { selectByMenu } from './menu-click.js';
 
 const isChat = (value) => 'conversation' in value && 'isSubmitting' in value && typeof value.setConversation === 'function';
+const isQueries = (value) => typeof value.getQueryCache === 'function';
 const isSelector = (value) => typeof value.handleSelectSpec === 'function';
 const isAssistants = (endpoint) => /assistants$/i.test(endpoint || '');
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -53,8 +54,14 @@ export class Adapter {
     if (!value && !button) value = this.#anywhere();
     this.found.selector = value ? 'context' : button || this.#olderButton() ? 'menu' : null;
     if (value && Array.isArray(value.modelSpecs)) this.specs = value.modelSpecs;
+    else if (!this.specs) this.specs = this.#specsFetched();
     if (value && Array.isArray(value.mappedEndpoints)) this.endpoints = value.mappedEndpoints;
     return value;
+  }
+  // The menu needs labels when the selector's names have changed: the page's own query cache holds the startup configuration.
+  #specsFetched() {
+    const queries = contextAround(this.composer()?.textarea, isQueries)?.getQueryCache().getAll?.() || [];
+    return queries.map((query) => query.state?.data?.modelSpecs?.list).find(Array.isArray) || null;
   }
   // A walk through the whole tree: at most every two seconds while it finds nothing.
   #anywhere() {
@@ -148,7 +155,7 @@ export class Adapter {
     }
     this.found.way = way;
     if (way === 'menu') {
-      const done = await selectByMenu(this.selectorButton(), this.labelOf(target) || target.spec, until).catch(() => false);
+      const done = await selectByMenu(this.selectorButton(), [this.labelOf(target), target.label, target.spec], until).catch(() => false);
       if (!done) return 'none';
     }
     return way ? this.#settled(target, until) : 'none';

@@ -113,7 +113,10 @@ function checkTarget(value) {
 /** What serves each of the asset's routes: the configuration's word, else the asset's target, else the spec of the same name. */
 export function targetsFor(routes, config) {
   const targets = {};
-  for (const { id, target } of routes) targets[id] = id in config.routes ? config.routes[id] : { spec: target || id };
+  for (const { id, target, label } of routes) {
+    const found = id in config.routes ? config.routes[id] : { spec: target || id };
+    targets[id] = found && { ...found, label };
+  }
   return targets;
 }
 

@@ -2,13 +2,13 @@
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Opens the menu, clicks the option with this label, puts focus and selection back. Resolves to whether it was there. */
-export async function selectByMenu(button, label, until) {
+/** Opens the menu, clicks the option with one of these labels, puts focus and selection back. Resolves to whether it was there. */
+export async function selectByMenu(button, labels, until) {
   const focused = document.activeElement;
   const selection = focused instanceof HTMLTextAreaElement ? [focused.selectionStart, focused.selectionEnd] : null;
   const hide = hideMenus();
   try {
-    const option = () => [...document.querySelectorAll('[role="listbox"] [role="option"]')].find((item) => labelOf(item) === label);
+    const option = () => [...document.querySelectorAll('[role="listbox"] [role="option"]')].find((item) => labels.includes(labelOf(item)));
     if (!option()) button.click();
     let found = option();
     while (!found && performance.now() < until) {

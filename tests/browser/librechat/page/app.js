@@ -2,11 +2,12 @@
 (function () {
   'use strict';
   const h = React.createElement;
-  const { useContext, useRef, useState } = React;
+  const { useContext, useLayoutEffect, useRef, useState } = React;
   const { contract } = window;
   const { Chat, Composer, specs, endpoints, faults, isAssistants, fromSpec, fresh, xhr } = contract;
   const Selector = React.createContext(null);
-  const Plain = React.createContext('theme');
+  const Plain = React.createContext(null);
+  const queries = { getQueryCache: () => ({ getAll: () => [{ state: { data: null } }, { state: { data: { modelSpecs: { list: specs } } } }] }) };
 
   function start() {
     const wanted = new URLSearchParams(location.search).get('spec');
@@ -91,6 +92,7 @@
           setList((now) => [stored, ...now.filter((one) => one.conversationId !== conversationId)].slice(0, 40));
           setNow((now) => (now.conversationId === conversationId ? { ...now, promptPrefix: stored.promptPrefix } : now));
           setSubmitting(false);
+          contract.answers++;
         });
       });
     };
@@ -108,7 +110,10 @@
       }
       setFiles((now) => new Map([...now, ['file' + (now.size + 1), { name: 'a.csv' }]]));
     };
-    Object.assign(contract, { open, list, setView, view, conversation, isSubmitting, setSubmitting, newConversation, handleSelectSpec, handleSelectModel });
+    // what tests see is what is on the screen, not what is about to be
+    useLayoutEffect(() => {
+      Object.assign(contract, { open, list, setView, view, conversation, isSubmitting, setSubmitting, newConversation, handleSelectSpec, handleSelectModel });
+    });
 
     const chat = faults.noChat
       ? { talk: conversation, conversation, ask, files, filesLoading, isSubmitting, attach, put: setConversation }
@@ -116,7 +121,7 @@
     const selector = faults.noSelector
       ? { pickSpec: handleSelectSpec, pickModel: handleSelectModel, specList: specs }
       : { handleSelectSpec, handleSelectModel, modelSpecs: faults.specs || specs, mappedEndpoints: endpoints, endpointsConfig: {} };
-    return h(Plain.Provider, { value: 'light' }, h(Chat.Provider, { value: chat },
+    return h(Plain.Provider, { value: faults.noQueries ? 'light' : queries }, h(Chat.Provider, { value: chat },
       h('div', { className: 'page' + (view.side ? '' : ' side') },
         h('nav', null,
           h('button', { type: 'button', 'data-testid': 'new-chat-button', onClick: () => newConversation() }, 'New chat'),

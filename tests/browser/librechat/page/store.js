@@ -42,5 +42,5 @@
     set: (id, text) => (text.length > 1 ? localStorage.setItem('textDraft_' + id, text) : localStorage.removeItem('textDraft_' + id)),
   };
 
-  window.contract = { specs, endpoints, faults, isAssistants, fromSpec, fresh, xhr, drafts, renders: 0, selections: 0, asks: 0 };
+  window.contract = { specs, endpoints, faults, isAssistants, fromSpec, fresh, xhr, drafts, renders: 0, selections: 0, asks: 0, answers: 0 };
 })();
