@@ -7,6 +7,7 @@
  * name is read, so nothing happens. Whatever goes wrong, the file is returned as it is. */
 'use strict';
 const fs = require('node:fs');
+const { syncBuiltinESMExports } = require('node:module');
 const path = require('node:path');
 
 const TAG = '<script defer src="smartrouter/plugin.js?v=VERSION" data-lc-rum-bootstrap="true"></script>';
@@ -32,3 +33,4 @@ fs.readFileSync = function readFileSync(file, ...rest) {
   }
   return content;
 };
+syncBuiltinESMExports();

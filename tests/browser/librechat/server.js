@@ -2,6 +2,7 @@
 import { createServer } from 'node:http';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
+import { gzipSync } from 'node:zlib';
 import { join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -56,7 +57,9 @@ export async function serve(folder, change = {}) {
     }
     if (path === '/' || /^\/c\//.test(path)) {
       const page = readFileSync(join(here, 'page/index.html'), 'utf8').replace('<!--tag-->', state.tag ?? TAG);
-      return answer(200, 'text/html', page, state.csp ? { 'Content-Security-Policy': state.csp } : {});
+      const csp = state.csp ? { 'Content-Security-Policy': state.csp } : {};
+      if (/gzip/.test(request.headers['accept-encoding'])) return answer(200, 'text/html', gzipSync(page), { ...csp, 'Content-Encoding': 'gzip' });
+      return answer(200, 'text/html', page, csp);
     }
     answer(404, 'text/plain', 'not found');
   });
