@@ -41,7 +41,7 @@ library_objects := $(patsubst src/%.c,$(out)/obj/%.o,$(library_sources) $(kernel
 program_objects := $(patsubst src/%.c,$(out)/obj/%.o,$(program_sources))
 test_programs := $(patsubst tests/c/%.c,$(out)/tests/%,$(wildcard tests/c/test_*.c))
 
-.PHONY: setup-browser check-types help all cli wasm model routes demo test test-c test-c-wasm bench-match test-js test-browser bench fuzz evaluate format check pack site librechat clean setup-native setup-wasm
+.PHONY: setup-browser check-types check-format help all cli wasm model routes demo test test-c test-c-wasm bench-match test-js test-browser bench fuzz evaluate format check pack site librechat clean setup-native setup-wasm
 .DELETE_ON_ERROR:
 
 help:
@@ -255,5 +255,15 @@ fuzz: $(fuzz_programs)
 			$$f.corpus tests/golden $(wildcard tests/hostile) >$$f.log 2>&1 || { tail -n 40 $$f.log; exit 1; }; \
 		echo "$$f: $(fuzz_seconds) s without a finding"; \
 	done
+
+# ---- formatting ------------------------------------------------------------------------------------------------
+c_files = $(wildcard src/*.[ch] src/*/*.[ch] tests/*/*.[ch])
+format:
+	@build/setup format
+	clang-format-22 -i $(c_files)
+
+check-format:
+	@build/setup format
+	@clang-format-22 --dry-run -Werror $(c_files)
 
 -include $(shell find $(out) build/fuzz -name '*.d' 2>/dev/null)

@@ -411,4 +411,41 @@ TEST(every_kernel_set_gives_the_same_bits) {
     }
 }
 
+#ifndef __wasm__ /* wasm modules have one thread */
+#include <pthread.h>
+
+typedef struct {
+    const sr_router *r;
+    const float *queries;
+    sr_decision decisions[200];
+} thread_job;
+
+static void *match_many(void *context) {
+    thread_job *j = context;
+    size_t work_bytes = sr_router_work_bytes(j->r);
+    void *work = test_alloc(work_bytes);
+    for (int i = 0; i < 200; i++)
+        sr_router_match(j->r, 0, j->queries + i * 40, 40, NULL, work, work_bytes, &j->decisions[i], NULL, 0, NULL, 0);
+    free(work);
+    return NULL;
+}
+
+TEST(threads_share_a_router) {
+    draft d = make_draft((recipe){.dim = 40, .row_dim = 17, .routes = 9, .per_route = 50, .mean = 1, .head = 1});
+    opened o = open_draft(&d);
+    float *queries = random_floats(200 * 40);
+    static thread_job jobs[4];
+    pthread_t threads[4];
+    for (int t = 0; t < 4; t++) {
+        memset(&jobs[t], 0, sizeof jobs[t]);
+        jobs[t].r = o.r, jobs[t].queries = queries;
+        pthread_create(&threads[t], NULL, match_many, &jobs[t]);
+    }
+    for (int t = 0; t < 4; t++) pthread_join(threads[t], NULL);
+    for (int t = 1; t < 4; t++) CHECK(memcmp(jobs[t].decisions, jobs[0].decisions, sizeof jobs[0].decisions) == 0);
+    free(queries);
+    close_opened(&o), free_draft(&d);
+}
+#endif
+
 TEST_MAIN()
