@@ -52,7 +52,7 @@ export function number(value, digits = 0) {
 }
 export const percent = (value) => new Intl.NumberFormat(language, { style: 'percent', maximumFractionDigits: 0 }).format(value);
 export function ms(value) {
-  if (value < 0.0995) return `${number(value * 1000, value < 0.00995 ? 1 : 0)} µs`;
+  if (value < 1) return `${number(value * 1000, value < 0.00995 ? 1 : 0)} µs`;
   if (value < 1000) return `${number(value, value < 10 ? 1 : 0)} ms`;
   return `${number(value / 1000, 1)} s`;
 }
