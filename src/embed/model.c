@@ -1,0 +1,355 @@
+/* Opening encoder models, part by part as they arrive; see MODEL.md. */
+#include "model.h"
+#include <string.h>
+
+/* Carves aligned pieces out of the caller's memory; with base null it only adds up, so size and layout cannot differ.
+ */
+typedef struct {
+    uint8_t *base;
+    size_t used;
+} arena;
+
+static void *carve(arena *a, size_t bytes) {
+    void *p = a->base ? a->base + a->used : 0;
+    a->used += (bytes + 63) & ~(size_t)63;
+    return p;
+}
+
+static void carve_matrix(arena *a, sr_matrix *w, uint32_t rows, uint32_t cols) {
+    w->rows = rows;
+    w->cols = cols;
+    w->packed = carve(a, (size_t)rows * cols);
+    w->scale = carve(a, (size_t)rows * sr_matmul_groups(cols) * 4);
+    w->bias = carve(a, (size_t)rows * 4);
+}
+
+static size_t attention_bias_count(const sr_model_meta *k) {
+    return k->attention_bias_reach ? (size_t)k->heads * (2 * (size_t)k->attention_bias_reach - 1) : 0;
+}
+
+static size_t lay_out(sr_model *m, uint8_t *mem) {
+    const sr_model_meta *k = &m->meta;
+    arena a = {mem, 0};
+    carve(&a, sizeof *m);
+    m->tokenizer_mem = carve(&a, sr_trie_bytes(k->node_count));
+    m->tokenizer.scores = carve(&a, (size_t)k->piece_count * 4);
+    m->tokenizer.map_from = carve(&a, sr_map_bytes(k->map_count, k->map_outputs));
+    m->codebooks = carve(&a, k->embedding_coding == SR_CODING_PQ ? (size_t)256 * k->dim * 4 : 0);
+    m->embedding_norm = carve(&a, (size_t)k->dim * 8);
+    m->attention_bias = carve(&a, attention_bias_count(k) * 4);
+    m->exit_means = carve(&a, ((size_t)k->layers + 1) * k->dim * 4);
+    m->row_scratch = carve(&a, SR_MODEL_MAX_FFN * 4);
+    for (uint32_t l = 0; l < k->layers; l++) {
+        carve_matrix(&a, &m->layer[l].qkv, 3 * k->dim, k->dim);
+        carve_matrix(&a, &m->layer[l].out, k->dim, k->dim);
+        carve_matrix(&a, &m->layer[l].up, k->ffn_dim, k->dim);
+        carve_matrix(&a, &m->layer[l].down, k->dim, k->ffn_dim);
+        m->layer[l].attention_norm = carve(&a, (size_t)k->dim * 8);
+        m->layer[l].output_norm = carve(&a, (size_t)k->dim * 8);
+    }
+    return a.used;
+}
+
+static int is_known(const sr_section *s, const sr_model_meta *k) {
+    switch ((int)s->kind) {
+    case SR_MODEL_META:
+    case SR_MODEL_VOCAB:
+    case SR_MODEL_SCORES:
+    case SR_MODEL_MAP:
+    case SR_MODEL_CODEBOOKS:
+    case SR_MODEL_EMBEDDING:
+    case SR_MODEL_EMBEDDING_NORM:
+    case SR_MODEL_POSITIONS:
+    case SR_MODEL_ATTENTION_BIAS:
+        return s->index == 0;
+    case SR_MODEL_LAYER:
+        return s->index >= 1 && s->index <= k->layers;
+    default:
+        return s->kind >= 0x80000000u;
+    }
+}
+
+static uint64_t layer_bytes(const sr_model_meta *k) {
+    uint64_t narrow = sr_coding_row_bytes(k->layer_coding, k->dim, 0),
+             wide = sr_coding_row_bytes(k->layer_coding, k->ffn_dim, 0);
+    return narrow * (4ull * k->dim + k->ffn_dim) + wide * k->dim + 4 * (9ull * k->dim + k->ffn_dim);
+}
+
+/* Finds a section that must be there with exactly these bytes. */
+static int find_exact(const sr_model *m, int kind, uint32_t index, uint64_t bytes, sr_section *s) {
+    if (sr_container_find(&m->file, (uint32_t)kind, index, s) < 0 || s->bytes != bytes) return SR_E_FORMAT;
+    return 0;
+}
+
+/* Header, table and META; what stands in them against each other. Fills m->meta and m->file. */
+static int read_head(sr_model *m, const void *file, size_t available) {
+    sr_section s;
+    int e = sr_container_open(file, available, "SRM1", 1, &m->file);
+    if (e < 0) return e;
+    if (sr_container_find(&m->file, SR_MODEL_META, 0, &s) < 0) return SR_E_FORMAT;
+    if (s.bytes != SR_MODEL_META_BYTES) return SR_E_FORMAT;
+    if ((e = sr_container_verify(&m->file, &s, available)) < 0) return e == SR_E_INCOMPLETE ? SR_E_TRUNCATED : e;
+    const sr_model_meta *k = &m->meta;
+    if ((e = sr_model_meta_load(&m->meta, (const uint8_t *)file + s.offset, s.bytes)) < 0) return e;
+    for (uint32_t i = 0; i < m->file.section_count; i++) {
+        sr_container_section(&m->file, i, &s);
+        if (!is_known(&s, k)) return SR_E_UNSUPPORTED;
+    }
+    static const uint8_t score_bytes[] = {4, 2, 1};
+    if (sr_container_find(&m->file, SR_MODEL_VOCAB, 0, &s) < 0 || s.bytes > 1u << 28 || k->node_count - 1 > s.bytes)
+        return SR_E_FORMAT;
+    if (sr_container_find(&m->file, SR_MODEL_MAP, 0, &s) < 0 || s.bytes > 1u << 24) return SR_E_FORMAT;
+    uint64_t row = sr_coding_row_bytes(k->embedding_coding, k->dim, k->subspaces);
+    if ((e = find_exact(m, SR_MODEL_SCORES, 0, (uint64_t)k->piece_count * score_bytes[k->score_coding], &s)) < 0 ||
+        (e = find_exact(m, SR_MODEL_EMBEDDING, 0, k->piece_count * row, &s)) < 0 ||
+        (e = find_exact(m, SR_MODEL_EMBEDDING_NORM, 0, (uint64_t)k->dim * 8, &s)) < 0 ||
+        (e = find_exact(
+             m, SR_MODEL_POSITIONS, 0,
+             ((uint64_t)k->max_tokens + k->position_offset) * sr_coding_row_bytes(k->position_coding, k->dim, 0), &s)) <
+            0)
+        return e;
+    if (k->embedding_coding == SR_CODING_PQ &&
+        (e = find_exact(m, SR_MODEL_CODEBOOKS, 0, (uint64_t)512 * k->dim, &s)) < 0)
+        return e;
+    if (k->attention_bias_reach && (e = find_exact(m, SR_MODEL_ATTENTION_BIAS, 0, attention_bias_count(k) * 4, &s)) < 0)
+        return e;
+    for (uint32_t l = 1; l <= k->layers; l++)
+        if ((e = find_exact(m, SR_MODEL_LAYER, l, layer_bytes(k), &s)) < 0) return e;
+    return 0;
+}
+
+int64_t sr_model_bytes(const void *file, size_t available_bytes) {
+    sr_model m;
+    if (!file) return SR_E_ARGUMENT;
+    memset(&m, 0, sizeof m);
+    int e = read_head(&m, file, available_bytes);
+    return e < 0 ? e : (int64_t)lay_out(&m, 0);
+}
+
+int sr_model_open(void *mem, size_t mem_bytes, const void *file, size_t available_bytes, sr_model **out) {
+    if (!mem || !file || !out) return SR_E_ARGUMENT;
+    if ((uintptr_t)mem % 64 || mem_bytes < sizeof(sr_model)) return SR_E_MEMORY;
+    sr_model *m = mem;
+    memset(m, 0, sizeof *m);
+    int e = read_head(m, file, available_bytes);
+    if (e < 0) return e;
+    if (lay_out(m, 0) > mem_bytes) return SR_E_MEMORY;
+    lay_out(m, mem);
+    m->kernels = sr_matmul_best();
+    m->ready = -1;
+    e = sr_model_extend(m, available_bytes);
+    if (e < 0 && e != SR_E_INCOMPLETE) return e;
+    *out = m;
+    return 0;
+}
+
+static int read_floats(const uint8_t *in, size_t count, float *out) {
+    return sr_coding_row(SR_CODING_F32, in, (uint32_t)count, out);
+}
+
+static int verified(const sr_model *m, int kind, uint32_t index, const uint8_t **data, sr_section *s) {
+    if (sr_container_find(&m->file, (uint32_t)kind, index, s) < 0) return SR_E_FORMAT;
+    int e = sr_container_verify(&m->file, s, m->available);
+    *data = m->file.file + s->offset;
+    return e < 0 ? e : 0;
+}
+
+static int read_scores(sr_model *m, const uint8_t *in) {
+    const sr_model_meta *k = &m->meta;
+    float *scores = (float *)(uintptr_t)m->tokenizer.scores; /* ours; const to all others */
+    if (k->score_coding == SR_SCORES_F32) return read_floats(in, k->piece_count, scores);
+    for (uint32_t i = 0; i < k->piece_count; i++) {
+        uint32_t code =
+            k->score_coding == SR_SCORES_U8 ? in[i] : (uint32_t)(in[2 * (size_t)i] | in[2 * (size_t)i + 1] << 8);
+        scores[i] = k->score_low + k->score_step * (float)code;
+    }
+    return 0;
+}
+
+/* Everything before layer 1. */
+static int read_first_part(sr_model *m) {
+    static const int kinds[] = {SR_MODEL_VOCAB,          SR_MODEL_SCORES,    SR_MODEL_MAP,
+                                SR_MODEL_EMBEDDING,      SR_MODEL_POSITIONS, SR_MODEL_EMBEDDING_NORM,
+                                SR_MODEL_ATTENTION_BIAS, SR_MODEL_CODEBOOKS, SR_MODEL_EXIT_MEANS};
+    const sr_model_meta *k = &m->meta;
+    sr_section s;
+    const uint8_t *p;
+    int e;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) /* all there? then hash and read */
+        if (sr_container_find(&m->file, (uint32_t)kinds[i], 0, &s) >= 0 &&
+            (s.offset > m->available || s.bytes > m->available - s.offset))
+            return SR_E_INCOMPLETE;
+    sr_tokenizer *t = &m->tokenizer;
+    if ((e = verified(m, SR_MODEL_VOCAB, 0, &p, &s)) < 0) return e;
+    const uint32_t hidden[] = {k->begin, k->end, k->unknown, k->pad, k->mask};
+    if ((e = sr_trie_build(&t->trie, m->tokenizer_mem, p, s.bytes, k->piece_count, k->node_count, hidden, 5)) < 0)
+        return e;
+    if ((e = verified(m, SR_MODEL_SCORES, 0, &p, &s)) < 0 || (e = read_scores(m, p)) < 0) return e;
+    if ((e = verified(m, SR_MODEL_MAP, 0, &p, &s)) < 0) return e;
+    void *map_mem = (void *)(uintptr_t)t->map_from;
+    if ((e = sr_map_read(t, map_mem, p, s.bytes, k->map_count, k->map_outputs)) < 0) return e;
+    t->unknown_score = k->unknown_score;
+    t->begin = k->begin, t->end = k->end, t->unknown = k->unknown;
+    t->flags = k->tokenizer_flags;
+    if ((e = verified(m, SR_MODEL_EMBEDDING, 0, &m->embedding, &s)) < 0) return e;
+    m->embedding_row_bytes = sr_coding_row_bytes(k->embedding_coding, k->dim, k->subspaces);
+    if ((e = verified(m, SR_MODEL_POSITIONS, 0, &m->positions, &s)) < 0) return e;
+    m->position_row_bytes = sr_coding_row_bytes(k->position_coding, k->dim, 0);
+    if ((e = verified(m, SR_MODEL_EMBEDDING_NORM, 0, &p, &s)) < 0 ||
+        (e = read_floats(p, 2 * k->dim, m->embedding_norm)) < 0)
+        return e;
+    if (k->embedding_coding == SR_CODING_PQ) {
+        if ((e = verified(m, SR_MODEL_CODEBOOKS, 0, &p, &s)) < 0) return e;
+        for (size_t i = 0; i < (size_t)256 * k->dim; i++) {
+            uint16_t h = (uint16_t)(p[2 * i] | p[2 * i + 1] << 8);
+            if ((h & 0x7c00) == 0x7c00) return SR_E_NAN;
+            m->codebooks[i] = sr_half_to_float(h);
+        }
+    }
+    if (k->attention_bias_reach && ((e = verified(m, SR_MODEL_ATTENTION_BIAS, 0, &p, &s)) < 0 ||
+                                    (e = read_floats(p, attention_bias_count(k), m->attention_bias)) < 0))
+        return e;
+    if (sr_container_find(&m->file, (uint32_t)SR_MODEL_EXIT_MEANS, 0, &s) >= 0) {
+        size_t count = ((size_t)k->layers + 1) * k->dim;
+        if (s.bytes != count * 4) return SR_E_FORMAT;
+        if ((e = verified(m, SR_MODEL_EXIT_MEANS, 0, &p, &s)) < 0 || (e = read_floats(p, count, m->exit_means)) < 0)
+            return e;
+        m->has_exit_means = 1;
+    }
+    return 0;
+}
+
+/* One stored row to 7 bits with a scale a group, in the kernels' order. */
+static void pack_row(sr_matrix *w, uint32_t r, const float *row) {
+    uint8_t *out = w->packed + (size_t)(r & ~15u) * w->cols + (r & 15) * 4;
+    for (uint32_t from = 0, g = 0; from < w->cols; from += SR_MATMUL_GROUP, g++) {
+        uint32_t to = w->cols - from < SR_MATMUL_GROUP ? w->cols : from + SR_MATMUL_GROUP;
+        float peak = 0;
+        for (uint32_t c = from; c < to; c++) {
+            float a = row[c] < 0 ? -row[c] : row[c];
+            if (a > peak) peak = a;
+        }
+        float inverse = peak > 1e-30f && peak < 1e30f ? 63.0f / peak : 0;
+        w->scale[(size_t)g * w->rows + r] = inverse > 0 ? peak / 63.0f : 0;
+        for (uint32_t c = from; c < to; c++) {
+            float v = row[c] * inverse + 12582912.0f; /* rounds half to even */
+            uint32_t bits;
+            memcpy(&bits, &v, 4);
+            out[(size_t)(c >> 2) * 64 + (c & 3)] = (uint8_t)(bits - 0x4b400000 + 64);
+        }
+    }
+}
+
+static int read_matrix(sr_model *m, const uint8_t **p, sr_matrix *w, uint32_t first_row, uint32_t rows) {
+    size_t row_bytes = sr_coding_row_bytes(m->meta.layer_coding, w->cols, 0);
+    for (uint32_t r = 0; r < rows; r++, *p += row_bytes) {
+        int e = sr_coding_row(m->meta.layer_coding, *p, w->cols, m->row_scratch);
+        if (e < 0) return e;
+        pack_row(w, first_row + r, m->row_scratch);
+    }
+    return 0;
+}
+
+static int read_layer(sr_model *m, uint32_t number) {
+    sr_layer *y = &m->layer[number - 1];
+    uint32_t dim = m->meta.dim, ffn = m->meta.ffn_dim;
+    sr_section s;
+    const uint8_t *p;
+    int e = verified(m, SR_MODEL_LAYER, number, &p, &s);
+    if (e < 0) return e;
+    for (uint32_t i = 0; i < 3; i++)
+        if ((e = read_matrix(m, &p, &y->qkv, i * dim, dim)) < 0) return e;
+    if ((e = read_matrix(m, &p, &y->out, 0, dim)) < 0 || (e = read_matrix(m, &p, &y->up, 0, ffn)) < 0 ||
+        (e = read_matrix(m, &p, &y->down, 0, dim)) < 0)
+        return e;
+    float *const to[] = {y->qkv.bias, y->out.bias, y->attention_norm, y->up.bias, y->down.bias, y->output_norm};
+    const uint32_t count[] = {3 * dim, dim, 2 * dim, ffn, dim, 2 * dim};
+    for (int i = 0; i < 6; i++) {
+        if ((e = read_floats(p, count[i], to[i])) < 0) return e;
+        p += (size_t)count[i] * 4;
+    }
+    return 0;
+}
+
+int sr_model_extend(sr_model *m, size_t available_bytes) {
+    if (!m) return SR_E_ARGUMENT;
+    m->available = available_bytes < m->file.total_bytes ? available_bytes : (size_t)m->file.total_bytes;
+    if (m->ready < 0) {
+        int e = read_first_part(m);
+        if (e < 0) return e;
+        m->ready = 0;
+    }
+    while (m->ready < (int32_t)m->meta.layers) {
+        int e = read_layer(m, (uint32_t)m->ready + 1);
+        if (e == SR_E_INCOMPLETE) break;
+        if (e < 0) return e;
+        m->ready++;
+    }
+    sr_section s;
+    if (!m->piece_ids && sr_container_find(&m->file, (uint32_t)SR_MODEL_PIECE_IDS, 0, &s) >= 0 &&
+        s.bytes == (uint64_t)m->meta.piece_count * 3 && sr_container_verify(&m->file, &s, m->available) == 0)
+        m->piece_ids = m->file.file + s.offset;
+    return m->ready;
+}
+
+int sr_model_info_get(const sr_model *m, sr_model_info *out) {
+    if (!m || !out) return SR_E_ARGUMENT;
+    const sr_model_meta *k = &m->meta;
+    *out = (sr_model_info){.id = {k->id, k->id_bytes},
+                           .prefix = {k->prefix, k->prefix_bytes},
+                           .content = m->file.content,
+                           .dim = k->dim,
+                           .layers = k->layers,
+                           .heads = k->heads,
+                           .ffn_dim = k->ffn_dim,
+                           .vocab = k->piece_count,
+                           .max_tokens = k->max_tokens,
+                           .layers_ready = m->ready < 0 ? 0xffffffffu : (uint32_t)m->ready,
+                           .pooling = k->pooling};
+    return 0;
+}
+
+void sr_model_embedding(const sr_model *m, uint32_t piece, float *out) {
+    const sr_model_meta *k = &m->meta;
+    const uint8_t *row = m->embedding + piece * m->embedding_row_bytes;
+    if (k->embedding_coding != SR_CODING_PQ) {
+        sr_coding_row(k->embedding_coding, row, k->dim, out);
+        return;
+    }
+    uint32_t width = k->dim / k->subspaces;
+    for (uint32_t s = 0; s < k->subspaces; s++)
+        memcpy(out + (size_t)s * width, m->codebooks + ((size_t)s * 256 + row[s]) * width, width * sizeof(float));
+}
+
+void sr_model_position(const sr_model *m, uint32_t position, float *out) {
+    sr_coding_row(m->meta.position_coding, m->positions + (position + m->meta.position_offset) * m->position_row_bytes,
+                  m->meta.dim, out);
+}
+
+int sr_model_exit_mean(const sr_model *m, uint32_t layer, float *out) {
+    if (!m || !out) return SR_E_ARGUMENT;
+    if (layer > m->meta.layers) return SR_E_EXIT;
+    if (!m->has_exit_means) return SR_E_UNSUPPORTED;
+    memcpy(out, m->exit_means + (size_t)layer * m->meta.dim, m->meta.dim * sizeof(float));
+    return 0;
+}
+
+uint32_t sr_model_upstream_id(const sr_model *m, uint32_t piece) {
+    if (!m->piece_ids || piece >= m->meta.piece_count) return piece;
+    const uint8_t *p = m->piece_ids + (size_t)piece * 3;
+    return (uint32_t)(p[0] | p[1] << 8 | p[2] << 16);
+}
+
+size_t sr_model_piece_text(const sr_model *m, uint32_t piece, char out[SR_MAX_PIECE_BYTES + 1]) {
+    sr_section s;
+    sr_vocab_cursor c;
+    if (m->ready < 0 || sr_container_find(&m->file, SR_MODEL_VOCAB, 0, &s) < 0) return 0;
+    sr_vocab_begin(&c, m->file.file + s.offset, s.bytes);
+    for (uint32_t i = 0; sr_vocab_next(&c); i++)
+        if (i == piece) {
+            memcpy(out, c.text, c.bytes);
+            out[c.bytes] = 0;
+            return c.bytes;
+        }
+    return 0;
+}

@@ -1,0 +1,272 @@
+/* The unigram tokenizer; see tokenizer.h. */
+#include "tokenizer.h"
+#include <string.h>
+
+/* ---- normalisation map ------------------------------------------------------------------------------------- */
+
+static size_t put_varint(uint8_t *out, uint32_t v) {
+    size_t n = 0;
+    for (; v >= 0x80; v >>= 7) out[n++] = (uint8_t)(v | 0x80);
+    out[n++] = (uint8_t)v;
+    return n;
+}
+
+static int get_varint(const uint8_t **at, const uint8_t *end, uint32_t *v) {
+    uint32_t value = 0;
+    for (int shift = 0; shift <= 21 && *at < end; shift += 7) {
+        uint8_t byte = *(*at)++;
+        value |= (uint32_t)(byte & 0x7f) << shift;
+        if (byte < 0x80) {
+            *v = value;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+size_t sr_map_bytes(uint32_t count, uint32_t outputs) {
+    return ((size_t)count * 2 + 1 + outputs) * 4 + SR_MAP_BITS / 8;
+}
+
+size_t sr_map_append(uint8_t *out, uint32_t previous, uint32_t from, const uint32_t *to, uint32_t outputs) {
+    size_t n = put_varint(out, from - previous);
+    out[n++] = (uint8_t)outputs;
+    for (uint32_t i = 0; i < outputs; i++) n += put_varint(out + n, to[i]);
+    return n;
+}
+
+static int is_scalar_value(uint32_t c) {
+    return c < 0xd800 || (c >= 0xe000 && c < 0x110000);
+}
+
+int sr_map_read(sr_tokenizer *t, void *mem, const uint8_t *stream, size_t bytes, uint32_t count, uint32_t outputs) {
+    uint32_t *from = mem, *start = from + count, *to = start + count + 1;
+    uint8_t *bits = (uint8_t *)(to + outputs);
+    const uint8_t *at = stream, *end = stream + bytes;
+    uint32_t code = 0, done = 0;
+    memset(bits, 0, SR_MAP_BITS / 8);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t step, n;
+        if (!get_varint(&at, end, &step) || (step == 0 && i > 0) || at == end) return SR_E_FORMAT;
+        code += step;
+        n = *at++;
+        if (!is_scalar_value(code) || n > outputs - done) return SR_E_FORMAT;
+        from[i] = code;
+        start[i] = done;
+        for (uint32_t k = 0; k < n; k++, done++)
+            if (!get_varint(&at, end, &to[done]) || !is_scalar_value(to[done])) return SR_E_FORMAT;
+        if (code < SR_MAP_BITS) bits[code >> 3] |= (uint8_t)(1 << (code & 7));
+    }
+    start[count] = done;
+    if (at != end || done != outputs) return SR_E_FORMAT;
+    t->map_count = count;
+    t->map_from = from;
+    t->map_start = start;
+    t->map_to = to;
+    t->map_bits = bits;
+    return 0;
+}
+
+/* Index in the map, or -1. Most code points are not in it: one bit says so. */
+static int64_t find_in_map(const sr_tokenizer *t, uint32_t code) {
+    if (code < SR_MAP_BITS && !(t->map_bits[code >> 3] >> (code & 7) & 1)) return -1;
+    uint32_t low = 0, high = t->map_count;
+    while (low < high) {
+        uint32_t mid = low + (high - low) / 2;
+        if (t->map_from[mid] < code)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low < t->map_count && t->map_from[low] == code ? (int64_t)low : -1;
+}
+
+/* ---- words --------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    const sr_tokenizer *t;
+    sr_tokenizer_work *work;
+    uint32_t *ids;
+    size_t cap, head, total; /* total: pieces so far; from cap on, ids[head..cap) is a ring of the last ones */
+    size_t word_bytes;       /* 0: at the start of the text, no word begun */
+    int after_space;         /* the last code point was a space: the word so far is U+2581 alone */
+} stream;
+
+static void emit(stream *s, uint32_t id) {
+    size_t at = s->total++;
+    if (at >= s->cap) {
+        if (s->head == s->cap) return;
+        at = s->head + (at - s->head) % (s->cap - s->head);
+    }
+    s->ids[at] = id;
+}
+
+static size_t character_bytes(uint8_t lead) {
+    return lead < 0xc0 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+}
+
+/* Best path over word[0..n). Keeps pieces whose end is at most keep, at least one; returns where they end.
+ * Ties: the path whose last piece is longest wins, as upstream. */
+static size_t word_pieces(stream *s, size_t n, size_t keep) {
+    const sr_tokenizer *t = s->t;
+    sr_tokenizer_work *w = s->work;
+    const double impossible = -1e300;
+    for (size_t i = 1; i <= n; i++) w->best[i] = impossible;
+    w->best[0] = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (w->best[i] == impossible) continue;
+        double base = w->best[i];
+        uint32_t node = 0;
+        for (size_t j = i; j < n;) {
+            node = sr_trie_child(&t->trie, node, w->word[j++]);
+            if (node == 0) break;
+            uint32_t piece = sr_trie_piece(&t->trie, node);
+            if (piece == 0) continue;
+            double score = base + (double)t->scores[piece - 1];
+            if (score > w->best[j]) {
+                w->best[j] = score;
+                w->piece[j] = piece - 1;
+                w->from[j] = (uint16_t)i;
+            }
+        }
+        size_t j = i + character_bytes(w->word[i]);
+        if (j > n) j = n;
+        double score = base + (double)t->unknown_score;
+        if (score > w->best[j]) {
+            w->best[j] = score;
+            w->piece[j] = t->unknown;
+            w->from[j] = (uint16_t)i;
+        }
+    }
+    size_t count = 0, end = 0;
+    for (size_t i = n; i > 0; i = w->from[i]) {
+        if (i > keep && w->from[i] > 0) continue;
+        if (count == 0) end = i;
+        w->path[count++] = w->piece[i];
+    }
+    for (size_t i = count; i-- > 0;) {
+        int again = i + 1 < count && w->path[i] == t->unknown && w->path[i + 1] == t->unknown;
+        if (!(again && t->flags & SR_TOKENIZER_FUSE_UNKNOWN)) emit(s, w->path[i]);
+    }
+    return end;
+}
+
+static void flush_word(stream *s) {
+    if (s->word_bytes) word_pieces(s, s->word_bytes, s->word_bytes);
+    s->word_bytes = 0;
+}
+
+static void put_bytes(stream *s, const uint8_t *bytes, size_t n) {
+    if (s->word_bytes + n > SR_WORD_BYTES) {
+        /* paths have long met this far back, so the pieces kept are those of the whole word */
+        size_t done = word_pieces(s, s->word_bytes, SR_WORD_BYTES - 256);
+        memmove(s->work->word, s->work->word + done, s->word_bytes - done);
+        s->word_bytes -= done;
+    }
+    memcpy(s->work->word + s->word_bytes, bytes, n);
+    s->word_bytes += n;
+}
+
+static void begin_word(stream *s) {
+    flush_word(s);
+    put_bytes(s, (const uint8_t *)"\xe2\x96\x81", 3);
+}
+
+static void put_code(stream *s, uint32_t c) {
+    if (c == 0x20) {
+        if (!s->after_space) begin_word(s);
+        s->after_space = 1;
+        return;
+    }
+    if (s->word_bytes == 0 && s->total == 0) begin_word(s);
+    s->after_space = 0;
+    uint8_t b[4];
+    if (c < 0x80) {
+        b[0] = (uint8_t)c;
+        put_bytes(s, b, 1);
+    } else if (c < 0x800) {
+        b[0] = (uint8_t)(0xc0 | c >> 6), b[1] = (uint8_t)(0x80 | (c & 0x3f));
+        put_bytes(s, b, 2);
+    } else if (c < 0x10000) {
+        b[0] = (uint8_t)(0xe0 | c >> 12), b[1] = (uint8_t)(0x80 | (c >> 6 & 0x3f)), b[2] = (uint8_t)(0x80 | (c & 0x3f));
+        put_bytes(s, b, 3);
+    } else {
+        b[0] = (uint8_t)(0xf0 | c >> 18), b[1] = (uint8_t)(0x80 | (c >> 12 & 0x3f));
+        b[2] = (uint8_t)(0x80 | (c >> 6 & 0x3f)), b[3] = (uint8_t)(0x80 | (c & 0x3f));
+        put_bytes(s, b, 4);
+    }
+}
+
+/* One code point; invalid bytes give U+FFFD, one for each maximal part of a sequence, as browsers decode. */
+static size_t decode(const uint8_t *p, size_t n, uint32_t *code) {
+    uint8_t a = p[0], low = 0x80, high = 0xbf;
+    size_t more;
+    uint32_t c;
+    *code = 0xfffd;
+    if (a < 0x80) {
+        *code = a;
+        return 1;
+    }
+    if (a >= 0xc2 && a <= 0xdf)
+        more = 1, c = a & 0x1f;
+    else if (a >= 0xe0 && a <= 0xef) {
+        more = 2, c = a & 0x0f;
+        if (a == 0xe0) low = 0xa0;
+        if (a == 0xed) high = 0x9f;
+    } else if (a >= 0xf0 && a <= 0xf4) {
+        more = 3, c = a & 0x07;
+        if (a == 0xf0) low = 0x90;
+        if (a == 0xf4) high = 0x8f;
+    } else
+        return 1;
+    for (size_t i = 1; i <= more; i++) {
+        if (i >= n || p[i] < low || p[i] > high) return i;
+        low = 0x80, high = 0xbf;
+        c = c << 6 | (p[i] & 0x3f);
+    }
+    *code = c;
+    return more + 1;
+}
+
+static void put_text(stream *s, const char *text, size_t bytes) {
+    const uint8_t *p = (const uint8_t *)text;
+    const sr_tokenizer *t = s->t;
+    for (size_t i = 0; i < bytes;) {
+        uint32_t code;
+        i += decode(p + i, bytes - i, &code);
+        int64_t m = find_in_map(t, code);
+        if (m < 0) {
+            put_code(s, code);
+            continue;
+        }
+        for (uint32_t k = t->map_start[m]; k < t->map_start[m + 1]; k++) put_code(s, t->map_to[k]);
+    }
+}
+
+static void reverse(uint32_t *a, size_t n) {
+    for (size_t i = 0, j = n; i + 1 < j; i++) {
+        uint32_t x = a[i];
+        a[i] = a[--j];
+        a[j] = x;
+    }
+}
+
+size_t sr_tokenize(const sr_tokenizer *t, sr_tokenizer_work *work, const char *prefix, size_t prefix_bytes,
+                   const char *text, size_t text_bytes, uint32_t *ids, size_t cap, size_t head, size_t *total) {
+    stream s = {.t = t, .work = work, .ids = ids, .cap = cap, .head = head < cap ? head : cap};
+    put_text(&s, prefix, prefix_bytes);
+    put_text(&s, text, text_bytes);
+    flush_word(&s);
+    if (total) *total = s.total;
+    if (s.total <= cap) return s.total;
+    /* the ring of last pieces, turned so that the oldest comes first */
+    size_t tail = cap - s.head;
+    if (tail) {
+        size_t oldest = (s.total - s.head) % tail;
+        uint32_t *ring = ids + s.head;
+        reverse(ring, oldest);
+        reverse(ring + oldest, tail - oldest);
+        reverse(ring, tail);
+    }
+    return cap;
+}

@@ -1,0 +1,50 @@
+/* Text to piece ids: SentencePiece's unigram model as XLM-RoBERTa uses it.
+ *
+ * Bytes -> code points (invalid UTF-8: U+FFFD) -> normalisation map, a code point at a time -> runs of spaces become
+ * one
+ * -> each space, and the start of the text, becomes U+2581 -> words begin at U+2581 -> exact Viterbi a word.
+ * No piece holds U+2581 but at its start, so the best path of a text is the best paths of its words: words are done
+ * one by one, in a fixed amount of memory, for texts of any length, in linear time.
+ * A word over SR_WORD_BYTES bytes (a text without spaces) is cut where a piece of its best path ends.
+ */
+#ifndef SR_TOKENIZER_H
+#define SR_TOKENIZER_H
+#include "vocab.h"
+
+enum { SR_WORD_BYTES = 1024, SR_TOKENIZER_FUSE_UNKNOWN = 1, SR_TOKENIZER_LOWER = 2 };
+
+typedef struct {
+    sr_trie trie;
+    const float *scores; /* log probability by piece */
+    float unknown_score;
+    uint32_t begin, end, unknown; /* piece ids; 0xffffffff: none */
+    uint32_t flags;
+    uint32_t map_count;
+    const uint32_t *map_from;  /* sorted code points */
+    const uint32_t *map_start; /* map_count + 1 offsets into map_to */
+    const uint32_t *map_to;
+    const uint8_t *map_bits; /* one bit a code point below SR_MAP_BITS: is it in the map? */
+} sr_tokenizer;
+
+enum { SR_MAP_BITS = 0x20000 };
+
+typedef struct {
+    double best[SR_WORD_BYTES + 1];
+    uint32_t piece[SR_WORD_BYTES + 1];
+    uint32_t path[SR_WORD_BYTES + 1];
+    uint16_t from[SR_WORD_BYTES + 1];
+    uint8_t word[SR_WORD_BYTES];
+} sr_tokenizer_work;
+
+/* Bytes of the map's arrays, 4-byte aligned. */
+size_t sr_map_bytes(uint32_t count, uint32_t outputs);
+/* Decodes a NORMALISER section into mem. SR_E_FORMAT when it is not sorted, cut, or names no code point. */
+int sr_map_read(sr_tokenizer *t, void *mem, const uint8_t *stream, size_t bytes, uint32_t count, uint32_t outputs);
+/* Appends one entry; previous is the code point before, or 0. Returns bytes written, at most 6 + 5 * outputs. */
+size_t sr_map_append(uint8_t *out, uint32_t previous, uint32_t from, const uint32_t *to, uint32_t outputs);
+
+/* Pieces of prefix + text, without <s> and </s>. Returns how many were kept, at most cap; of a longer text the first
+ * `head` and the last cap - head pieces. *total (may be null) gets the number before cutting. */
+size_t sr_tokenize(const sr_tokenizer *t, sr_tokenizer_work *work, const char *prefix, size_t prefix_bytes,
+                   const char *text, size_t text_bytes, uint32_t *ids, size_t cap, size_t head, size_t *total);
+#endif

@@ -1,0 +1,273 @@
+/* The float functions of sr_matmul_kernels, in eight-lane vectors of the compiler. Included once by each
+ * matmul_<isa>.c, which compiles them for its instruction set: same operations, same order, same bits
+ * (-ffp-contract=off).
+ *
+ * exp, erf and tanh are polynomials of our own: libm's differ from platform to platform. Square roots are the
+ * processor's, which IEEE 754 rounds exactly everywhere.
+ */
+#ifndef SR_MATMUL_FLOAT_H
+#define SR_MATMUL_FLOAT_H
+#include "matmul.h"
+#include <string.h>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+typedef float f8 __attribute__((vector_size(32)));
+typedef int32_t i8x __attribute__((vector_size(32)));
+#define F8_INLINE static inline __attribute__((always_inline))
+/* Vectors are never passed across files, so their calling convention does not matter. */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wpsabi"
+#endif
+
+F8_INLINE f8 load8(const float *p) {
+    f8 v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+F8_INLINE void store8(float *p, f8 v) {
+    memcpy(p, &v, sizeof v);
+}
+F8_INLINE f8 splat8(float x) {
+    return (f8){x, x, x, x, x, x, x, x};
+}
+F8_INLINE i8x splat8i(int32_t x) {
+    return (i8x){x, x, x, x, x, x, x, x};
+}
+F8_INLINE i8x bits8(f8 v) {
+    return (i8x)v;
+}
+F8_INLINE f8 floats8(i8x v) {
+    return (f8)v;
+}
+F8_INLINE f8 select8(i8x mask, f8 a, f8 b) {
+    return floats8((mask & bits8(a)) | (~mask & bits8(b)));
+}
+/* a NaN in a gives b: bad numbers end somewhere finite */
+F8_INLINE f8 max8(f8 a, f8 b) {
+    return select8(a > b, a, b);
+}
+F8_INLINE f8 min8(f8 a, f8 b) {
+    return select8(a < b, a, b);
+}
+F8_INLINE f8 abs8(f8 v) {
+    return floats8(bits8(v) & splat8i(0x7fffffff));
+}
+F8_INLINE float sum8(f8 v) {
+    return ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7]));
+}
+F8_INLINE float peak8(f8 v) {
+    float m = v[0];
+    for (int i = 1; i < 8; i++) m = v[i] > m ? v[i] : m;
+    return m;
+}
+F8_INLINE float root(float x) {
+#if defined(__SSE2__)
+    return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(x)));
+#else
+    return __builtin_sqrtf(x);
+#endif
+}
+
+/* Nearest integer, half to even, for |x| < 2^22; as a float, and its low bits as an integer. */
+#define ROUNDING 12582912.0f
+F8_INLINE f8 round8(f8 x) {
+    return (x + splat8(ROUNDING)) - splat8(ROUNDING);
+}
+F8_INLINE i8x round8i(f8 x) {
+    return bits8(x + splat8(ROUNDING)) - splat8i(0x4b400000);
+}
+
+/* e^x for x in -87..88 (clamped): 2^n * p(r), |r| <= ln 2 / 2; within 2 units in the last place. */
+F8_INLINE f8 exp8(f8 x) {
+    x = min8(max8(x, splat8(-87.0f)), splat8(88.0f));
+    f8 n = round8(x * splat8(1.44269504f));
+    f8 r = x - n * splat8(0.693359375f) - n * splat8(-2.12194440e-4f);
+    f8 p = splat8(1.9875691500e-4f);
+    p = p * r + splat8(1.3981999507e-3f);
+    p = p * r + splat8(8.3334519073e-3f);
+    p = p * r + splat8(4.1665795894e-2f);
+    p = p * r + splat8(1.6666665459e-1f);
+    p = p * r + splat8(5.0000001201e-1f);
+    p = p * r * r + r + splat8(1.0f);
+    i8x scale = (round8i(n) + splat8i(127)) << 23;
+    return p * floats8(scale);
+}
+
+/* erf by Abramowitz and Stegun 7.1.26, absolute error below 2e-7; sign handled by the caller's symmetry. */
+F8_INLINE f8 gelu8(f8 x) {
+    f8 z = abs8(x) * splat8(0.707106781f);
+    f8 t = splat8(1.0f) / (splat8(1.0f) + splat8(0.3275911f) * z);
+    f8 p = splat8(1.061405429f);
+    p = p * t + splat8(-1.453152027f);
+    p = p * t + splat8(1.421413741f);
+    p = p * t + splat8(-0.284496736f);
+    p = p * t + splat8(0.254829592f);
+    f8 tail = p * t * exp8(splat8(0.0f) - z * z); /* 1 - erf(z) */
+    /* x >= 0: x (1 - tail / 2); x < 0: x tail / 2 */
+    f8 half = splat8(0.5f) * tail;
+    return x * select8(x > splat8(0.0f), splat8(1.0f) - half, half);
+}
+F8_INLINE f8 gelu_tanh8(f8 x) {
+    /* x / (1 + e^(-2u)), u = sqrt(2 / pi) (x + 0.044715 x^3) */
+    f8 u = x * (splat8(1.0f) + splat8(0.044715f) * x * x) * splat8(-1.595769122f);
+    return x / (splat8(1.0f) + exp8(u));
+}
+
+static void float_quantise(const float *x, size_t cols, int8_t *q, float *scale, int32_t *sum) {
+    for (size_t from = 0, g = 0; from < cols; from += SR_MATMUL_GROUP, g++) {
+        size_t to = cols - from < SR_MATMUL_GROUP ? cols : from + SR_MATMUL_GROUP;
+        f8 peak = splat8(0);
+        for (size_t i = from; i < to; i += 8) peak = max8(abs8(load8(x + i)), peak);
+        float top = peak8(peak);
+        scale[g] = 0;
+        sum[g] = 0;
+        if (!(top > 1e-30f && top < 1e30f)) { /* zeros; or a hostile file's numbers, of which nothing sensible comes */
+            memset(q + from, 0, to - from);
+            continue;
+        }
+        f8 inverse = splat8(127.0f / top);
+        i8x total = splat8i(0);
+        for (size_t i = from; i < to; i += 8) {
+            i8x v = round8i(load8(x + i) * inverse);
+            total += v;
+            for (int k = 0; k < 8; k++) q[i + (size_t)k] = (int8_t)v[k];
+        }
+        sum[g] = total[0] + total[1] + total[2] + total[3] + total[4] + total[5] + total[6] + total[7];
+        scale[g] = top / 127.0f;
+    }
+}
+
+F8_INLINE f8 sum_groups8(const int32_t *out, size_t tokens, size_t groups, const float *token_scale,
+                         const float *row_scale, size_t row_stride, const float *bias) {
+    f8 y = load8(bias);
+    for (size_t g = 0; g < groups; g++) {
+        i8x v;
+        memcpy(&v, out + g * tokens * SR_MATMUL_STRIP, sizeof v);
+        y += __builtin_convertvector(v, f8) * (splat8(token_scale[g]) * load8(row_scale + g * row_stride));
+    }
+    return y;
+}
+
+static void float_finish(const int32_t *out, size_t tokens, size_t groups, const float *token_scale,
+                         const float *row_scale, size_t row_stride, const float *bias, int activation, float *y,
+                         size_t stride) {
+    for (size_t t = 0; t < tokens; t++)
+        for (size_t r = 0; r < SR_MATMUL_STRIP; r += 8) {
+            f8 v = sum_groups8(out + t * SR_MATMUL_STRIP + r, tokens, groups, token_scale + t * groups, row_scale + r,
+                               row_stride, bias + r);
+            if (activation == 0)
+                v = gelu8(v);
+            else if (activation == 1)
+                v = gelu_tanh8(v);
+            else if (activation == 2)
+                v = max8(v, splat8(0));
+            store8(y + t * stride + r, v);
+        }
+}
+
+static void float_norm(float *x, const float *add, const float *gain, const float *bias, size_t n, float epsilon) {
+    f8 sum = splat8(0), squares = splat8(0);
+    if (add)
+        for (size_t i = 0; i < n; i += 8) {
+            f8 v = load8(x + i) + load8(add + i);
+            store8(x + i, v);
+            sum += v;
+        }
+    else
+        for (size_t i = 0; i < n; i += 8) sum += load8(x + i);
+    f8 mean = splat8(sum8(sum) / (float)n);
+    for (size_t i = 0; i < n; i += 8) {
+        f8 d = load8(x + i) - mean;
+        squares += d * d;
+    }
+    f8 inverse = splat8(1.0f / root(sum8(squares) / (float)n + epsilon));
+    for (size_t i = 0; i < n; i += 8)
+        store8(x + i, (load8(x + i) - mean) * inverse * load8(gain + i) + load8(bias + i));
+}
+
+static void float_add(float *sum, const float *x, size_t n) {
+    for (size_t i = 0; i < n; i += 8) store8(sum + i, load8(sum + i) + load8(x + i));
+}
+
+static int float_unit(float *x, size_t n) {
+    f8 squares = splat8(0);
+    for (size_t i = 0; i < n; i += 8) squares += load8(x + i) * load8(x + i);
+    float length = root(sum8(squares));
+    if (!(length > 1e-30f && length < 1e30f)) return 0;
+    f8 divisor = splat8(length);
+    for (size_t i = 0; i < n; i += 8) store8(x + i, load8(x + i) / divisor);
+    return 1;
+}
+
+/* Scores of one query over all keys, made into weights that sum to 1. A lane is a key, so nothing is added across. */
+F8_INLINE void attention_weights(const float *q, const float *keys, size_t tokens, size_t key_stride, size_t head_dim,
+                                 float scale, const float *bias, float *scores) {
+    static const float lane[8] = {0, 1, 2, 3, 4, 5, 6, 7};
+    f8 peak = splat8(-3e38f), sum = splat8(0);
+    for (size_t s = 0; s < tokens; s += 8) {
+        f8 a = splat8(0), b = splat8(0); /* even and odd elements: two chains of additions instead of one */
+        for (size_t e = 0; e < head_dim; e += 2) {
+            a += splat8(q[e]) * load8(keys + e * key_stride + s);
+            b += splat8(q[e + 1]) * load8(keys + (e + 1) * key_stride + s);
+        }
+        a = (a + b) * splat8(scale);
+        if (bias) {
+            float some[8] = {0};
+            for (size_t k = 0; k < 8 && s + k < tokens; k++) some[k] = bias[s + k];
+            a += load8(some);
+        }
+        if (tokens - s < 8) a = select8(load8(lane) < splat8((float)(tokens - s)), a, splat8(-3e38f));
+        store8(scores + s, a);
+        peak = max8(a, peak);
+    }
+    f8 top = splat8(peak8(peak));
+    for (size_t s = 0; s < tokens; s += 8) {
+        f8 w = exp8(load8(scores + s) - top);
+        if (tokens - s < 8) w = select8(load8(lane) < splat8((float)(tokens - s)), w, splat8(0));
+        store8(scores + s, w);
+        sum += w;
+    }
+    f8 inverse = splat8(1.0f / sum8(sum));
+    for (size_t s = 0; s < tokens; s += 8) store8(scores + s, load8(scores + s) * inverse);
+}
+
+/* Two queries a pass over the values; `vectors` is a constant where inlined, so that the sums stay in registers. */
+F8_INLINE void attention_context(float *q, const float *v, size_t tokens, size_t stride, const float *scores,
+                                 size_t key_stride, int queries, int vectors) {
+    f8 c[2][4];
+    for (int i = 0; i < queries; i++)
+        for (int k = 0; k < vectors; k++) c[i][k] = splat8(0);
+    for (size_t s = 0; s < tokens; s++)
+        for (int k = 0; k < vectors; k++) {
+            f8 value = load8(v + s * stride + (size_t)k * 8);
+            for (int i = 0; i < queries; i++) c[i][k] += splat8(scores[(size_t)i * key_stride + s]) * value;
+        }
+    for (int i = 0; i < queries; i++)
+        for (int k = 0; k < vectors; k++) store8(q + (size_t)i * stride + (size_t)k * 8, c[i][k]);
+}
+
+static void float_attend(float *q, const float *keys, const float *v, size_t tokens, size_t stride, size_t key_stride,
+                         size_t head_dim, const float *bias, float *scores) {
+    float scale = 1.0f / root((float)head_dim);
+    for (size_t t = 0; t < tokens; t += 2) {
+        int queries = tokens - t < 2 ? 1 : 2;
+        for (int i = 0; i < queries; i++)
+            attention_weights(q + (t + (size_t)i) * stride, keys, tokens, key_stride, head_dim, scale,
+                              bias ? bias + (tokens - 1 - t - (size_t)i) : 0, scores + (size_t)i * key_stride);
+        for (size_t e = 0; e < head_dim; e += 32) {
+            float *out = q + t * stride + e;
+            if (head_dim - e >= 32 && queries == 2)
+                attention_context(out, v + e, tokens, stride, scores, key_stride, 2, 4);
+            else
+                for (int i = 0; i < queries; i++)
+                    for (size_t k = e; k < head_dim && k < e + 32; k += 8)
+                        attention_context(out + (size_t)i * stride + (k - e), v + k, tokens, stride,
+                                          scores + (size_t)i * key_stride, key_stride, 1, 1);
+        }
+    }
+}
+
+#define SR_MATMUL_FLOAT_FUNCTIONS float_quantise, float_finish, float_norm, float_attend, float_add, float_unit
+#endif

