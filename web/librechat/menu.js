@@ -76,10 +76,12 @@ export class Menu {
   #place() {
     const { box } = this;
     const chip = this.anchor.getBoundingClientRect();
+    const form = this.anchor.closest('form')?.getBoundingClientRect() || chip;
     const { offsetWidth: width, offsetHeight: height } = box;
     const rtl = getComputedStyle(this.anchor).direction === 'rtl';
     const left = rtl ? chip.right - width : chip.left;
-    const above = chip.top - height - 8;
+    // over the text rather than on it, where there is room
+    const above = form.top - height - 8 >= 8 ? form.top - height - 8 : chip.top - height - 8;
     box.style.left = `${Math.max(8, Math.min(left, innerWidth - width - 8))}px`;
     box.style.top = `${Math.max(8, above >= 8 ? above : Math.min(chip.bottom + 8, innerHeight - height - 8))}px`;
     box.dir = rtl ? 'rtl' : 'ltr';
@@ -95,9 +97,9 @@ export class Menu {
       onclick: () => act(),
     },
     element('span', { class: 'mark', 'aria-hidden': 'true' }, checked ? '✓' : ''),
-    element('span', { class: 'grow' }, label),
-    number ? element('span', { class: 'number' }, number) : null,
-    popup ? element('span', { class: 'number', 'aria-hidden': 'true' }, '…') : null);
+    element('span', { class: 'grow' }, own(label)),
+    number ? element('span', { class: 'number' }, own(number)) : null,
+    popup ? element('span', { class: 'number', 'aria-hidden': 'true' }, '›') : null);
   }
   #done(name, value) {
     this.close();
@@ -110,10 +112,10 @@ export class Menu {
     for (const { id, label, share } of model.routes)
       group.append(this.#item(label, { checked: model.pin === id, number: share, act: () => this.#done('pin', id) }));
     const box = element('div', { role: 'menu', 'aria-label': say('menu') },
-      model.note ? element('div', { class: 'note' }, model.note) : null,
+      model.note ? element('div', { class: 'note' }, own(model.note)) : null,
       this.#item(say('auto'), { checked: model.kind === 'auto' && !model.pin, act: () => this.#done('auto') }),
       element('hr', { role: 'separator' }),
-      element('div', { class: 'head', 'aria-hidden': 'true' }, say('onlyThis')),
+      element('div', { class: 'head', 'aria-hidden': 'true' }, own(say('onlyThis'))),
       group,
       element('hr', { role: 'separator' }),
       this.#item(say('turnOff'), { checked: model.kind === 'off', act: () => this.#done('off') }),
@@ -126,7 +128,7 @@ export class Menu {
   }
   #back() {
     return element('button', { class: 'back', type: 'button', onclick: () => this.#view('main') },
-      element('span', { class: 'mark', 'aria-hidden': 'true' }, '‹'), this.say('back'));
+      element('span', { class: 'mark', 'aria-hidden': 'true' }, '‹'), own(this.say('back')));
   }
   #why({ why }) {
     const { say } = this;
@@ -137,11 +139,11 @@ export class Menu {
       box.append(element('div', { class: 'note' }, why.fallback ? say('whyFallback', { route: why.label }) : why.summary));
       const scores = element('ul');
       for (const { label, score } of why.scores)
-        scores.append(element('li', {}, element('span', { class: 'grow' }, label), element('span', { class: 'number' }, score)));
+        scores.append(element('li', {}, element('span', { class: 'grow' }, own(label)), element('span', { class: 'number' }, score)));
       box.append(scores, element('div', { class: 'head' }, say('nearest')));
       const list = element('ul', { 'aria-label': say('nearest') });
       for (const { text, label, score } of why.nearest)
-        list.append(element('li', {}, element('span', { class: 'grow', dir: 'auto' }, text || label), element('span', { class: 'number' }, score)));
+        list.append(element('li', {}, element('span', { class: 'grow' }, own(text || label)), element('span', { class: 'number' }, score)));
       box.append(list);
     }
     return box;
@@ -192,4 +194,6 @@ export class Menu {
   }
 }
 
+// In its own direction: English words in a page that is written from right to left
+const own = (text) => element('bdi', {}, text);
 const begins = (item, key) => (item.querySelector('.grow') || item).textContent.trim().toLowerCase().startsWith(key.toLowerCase());

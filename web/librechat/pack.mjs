@@ -30,7 +30,7 @@ export function pack(out, wasm, assets) {
     const role = ROLES[path.slice(path.lastIndexOf('.'))];
     if (!role || roles[role]) throw new Error(`pack: ${path} is no .srr, .srt or .srm, or there are two of a kind`);
     roles[role] = basename(path);
-    add(basename(path), path);
+    add(roles[role], path);
   }
   const hash = createHash('sha256');
   for (const [name, bytes] of [...files].sort(([a], [b]) => (a < b ? -1 : 1))) hash.update(`${name} ${bytes.length}\n`).update(bytes);

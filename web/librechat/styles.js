@@ -7,7 +7,7 @@ export const CHIP = `
 button {
   all: unset; box-sizing: border-box; display: inline-flex; align-items: center; gap: .5rem; block-size: 36px; min-inline-size: 36px;
   max-inline-size: 100%; padding-inline: .75rem; border: 1px solid var(--border-medium, #8884); border-radius: 18px; cursor: pointer;
-  color: var(--text-secondary, #555); font: 500 14px/1.2 inherit; font-family: var(--sr-font, system-ui, sans-serif);
+  color: var(--text-secondary, #555); font: 500 14px/1.2 var(--sr-font, system-ui, sans-serif);
   -webkit-tap-highlight-color: transparent; transition: background-color .12s }
 .dark button { color: var(--text-secondary, #ccc) }
 button:hover { background: var(--surface-hover, #8882) }
@@ -15,7 +15,7 @@ button:focus-visible { outline: 2px solid var(--ring-primary, #777); outline-off
 span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap }
 svg { flex: none; inline-size: 14px; block-size: 14px }
 .sure svg { color: #15803d } .fair svg { color: #b45309 } .unsure svg, .none svg { color: var(--text-secondary, #666) }
-.dark .sure svg { color: #4ade80 } .dark .fair svg { color: #fbbf24 }
+.dark.sure svg { color: #4ade80 } .dark.fair svg { color: #fbbf24 }
 @media (max-width: 480px) { :host { max-inline-size: 9rem } button { padding-inline: .625rem; gap: .375rem } }
 @media (prefers-reduced-motion: reduce) { button { transition: none } }
 @media (forced-colors: active) { button { border-color: ButtonText } }

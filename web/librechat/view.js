@@ -3,7 +3,7 @@ import { mayRoute, toneOf, whereTo } from './policy.js';
 import { write } from './store.js';
 
 const hidden = { hidden: true };
-const percent = (share) => `${Math.round(share * 100)} %`;
+const percent = (share, language) => new Intl.NumberFormat(language, { style: 'percent' }).format(share);
 
 export function viewOf(auto) {
   const { decisions, adapter, texts, config } = auto;
@@ -64,7 +64,7 @@ export function menuModel(auto) {
     routes: router.routes.map(({ id }) => ({
       id,
       label: auto.labelOf(id),
-      share: decision?.route === id ? percent(decision.confidence) : '',
+      share: decision?.route === id ? percent(decision.confidence, texts.language) : '',
     })),
     canLearn: Boolean(decisions.text.trim()),
     learned: decisions.learnedCount,
@@ -72,7 +72,7 @@ export function menuModel(auto) {
     why: decision && {
       label: auto.labelOf(decision.route),
       fallback: decision.belowThreshold,
-      summary: `${texts.say('goes', { route: auto.labelOf(decision.route) })}: ${percent(decision.confidence)}`,
+      summary: `${texts.say('goes', { route: auto.labelOf(decision.route) })}: ${percent(decision.confidence, texts.language)}`,
       scores: [...shareOf].map(([route, score]) => ({ label: auto.labelOf(route), score: score.toFixed(2) })),
       nearest: (decision.why || []).slice(0, 5).map(({ text, route, similarity }) => ({ text, label: auto.labelOf(route), score: similarity.toFixed(2) })),
     },

@@ -202,7 +202,7 @@ describe('the folder', () => {
   });
   it('is made again, byte for byte, under the same version', () => {
     const folder = fresh();
-    const assets = existsSync(join(packed, version, 'five-routes.srr')) ? ['five-routes.srr', 'five-routes.srt', 'model.srm'].map((name) => join(packed, version, name)).filter(existsSync) : [];
+    const assets = ['five-routes.srr', 'five-routes.srt', 'smartrouter-model.srm'].map((name) => join(packed, version, name)).filter(existsSync);
     execFileSync(process.execPath, [join(root, 'web/librechat/pack.mjs'), folder, join(packed, version, 'wasm'), ...assets]);
     assert.equal(readFileSync(join(folder, 'smartrouter/plugin.js'), 'utf8'), readFileSync(join(packed, 'plugin.js'), 'utf8'));
     rmSync(folder, { recursive: true });
