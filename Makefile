@@ -213,9 +213,9 @@ check-types: $(wasm_opt)
 
 # ---- tests -----------------------------------------------------------------------------------------------------
 # Each program ends with 'N passed, M failed'; the last line sums them up.
-test-c: $(test_programs)
+test-c: $(test_programs) build/model/parity.srm
 	@passed=0; failed=0; \
-	for t in $^; do \
+	for t in $(test_programs); do \
 		line=$$($$t 2>&1 | tee /dev/stderr | tail -n 1); \
 		case $$line in \
 		*" passed, "*" failed") set -- $$line; passed=$$((passed + $$1)); failed=$$((failed + $$3));; \

@@ -95,12 +95,11 @@ static int read_head(sr_model *m, const void *file, size_t available) {
         sr_container_section(&m->file, i, &s);
         if (!is_known(&s, k)) return SR_E_UNSUPPORTED;
     }
-    static const uint8_t score_bytes[] = {4, 2, 1};
     if (sr_container_find(&m->file, SR_MODEL_VOCAB, 0, &s) < 0 || s.bytes > 1u << 28 || k->node_count - 1 > s.bytes)
         return SR_E_FORMAT;
     if (sr_container_find(&m->file, SR_MODEL_MAP, 0, &s) < 0 || s.bytes > 1u << 24) return SR_E_FORMAT;
     uint64_t row = sr_coding_row_bytes(k->embedding_coding, k->dim, k->subspaces);
-    if ((e = find_exact(m, SR_MODEL_SCORES, 0, (uint64_t)k->piece_count * score_bytes[k->score_coding], &s)) < 0 ||
+    if ((e = find_exact(m, SR_MODEL_SCORES, 0, sr_scores_bytes(k->score_coding, k->piece_count), &s)) < 0 ||
         (e = find_exact(m, SR_MODEL_EMBEDDING, 0, k->piece_count * row, &s)) < 0 ||
         (e = find_exact(m, SR_MODEL_EMBEDDING_NORM, 0, (uint64_t)k->dim * 8, &s)) < 0 ||
         (e = find_exact(
@@ -157,13 +156,7 @@ static int verified(const sr_model *m, int kind, uint32_t index, const uint8_t *
 static int read_scores(sr_model *m, const uint8_t *in) {
     const sr_model_meta *k = &m->meta;
     float *scores = (float *)(uintptr_t)m->tokenizer.scores; /* ours; const to all others */
-    if (k->score_coding == SR_SCORES_F32) return read_floats(in, k->piece_count, scores);
-    for (uint32_t i = 0; i < k->piece_count; i++) {
-        uint32_t code =
-            k->score_coding == SR_SCORES_U8 ? in[i] : (uint32_t)(in[2 * (size_t)i] | in[2 * (size_t)i + 1] << 8);
-        scores[i] = k->score_low + k->score_step * (float)code;
-    }
-    return 0;
+    return sr_scores_read(k->score_coding, k->score_low, k->score_step, in, k->piece_count, scores);
 }
 
 /* Everything before layer 1. */

@@ -255,13 +255,12 @@ static int64_t write_kept(const kept *k, const sr_write_options *o, uint8_t **ou
     if (!vocab || !scratch) goto memory;
     size_t vocab_bytes = put_vocab(k, vocab, &m.node_count);
 
-    static const uint8_t score_bytes[] = {4, 2, 1};
     sr_section list[16 + SR_MODEL_MAX_LAYERS];
     uint32_t n = 0;
 #define SECTION(kind_, index_, bytes_) list[n++] = (sr_section){(uint32_t)(kind_), index_, 0, bytes_, 0}
     SECTION(SR_MODEL_META, 0, SR_MODEL_META_BYTES);
     SECTION(SR_MODEL_VOCAB, 0, vocab_bytes);
-    SECTION(SR_MODEL_SCORES, 0, (uint64_t)k->count * score_bytes[m.score_coding]);
+    SECTION(SR_MODEL_SCORES, 0, sr_scores_bytes(m.score_coding, k->count));
     SECTION(SR_MODEL_MAP, 0, s->map_bytes);
     if (m.embedding_coding == SR_CODING_PQ) SECTION(SR_MODEL_CODEBOOKS, 0, (uint64_t)512 * m.dim);
     SECTION(SR_MODEL_EMBEDDING, 0, (uint64_t)k->count * sr_coding_row_bytes(m.embedding_coding, m.dim, m.subspaces));

@@ -1,5 +1,6 @@
 /* The unigram tokenizer; see tokenizer.h. */
 #include "tokenizer.h"
+#include "container.h"
 #include <string.h>
 
 /* ---- normalisation map ------------------------------------------------------------------------------------- */
@@ -79,6 +80,26 @@ static int64_t find_in_map(const sr_tokenizer *t, uint32_t code) {
             high = mid;
     }
     return low < t->map_count && t->map_from[low] == code ? (int64_t)low : -1;
+}
+
+/* ---- scores -------------------------------------------------------------------------------------------------- */
+
+size_t sr_scores_bytes(uint32_t coding, uint32_t count) {
+    return (size_t)count * (coding == SR_SCORES_F32 ? 4 : coding == SR_SCORES_U16 ? 2 : 1);
+}
+
+int sr_scores_read(uint32_t coding, float low, float step, const uint8_t *in, uint32_t count, float *out) {
+    for (uint32_t i = 0; i < count; i++) {
+        if (coding == SR_SCORES_F32) {
+            uint32_t u = sr_load32(in + (size_t)i * 4);
+            if ((u & 0x7f800000) == 0x7f800000) return SR_E_NAN;
+            memcpy(&out[i], &u, 4);
+        } else {
+            uint32_t u = coding == SR_SCORES_U8 ? in[i] : (uint32_t)(in[2 * (size_t)i] | in[2 * (size_t)i + 1] << 8);
+            out[i] = low + step * (float)u;
+        }
+    }
+    return 0;
 }
 
 /* ---- words --------------------------------------------------------------------------------------------------- */

@@ -36,6 +36,12 @@ typedef struct {
     uint8_t word[SR_WORD_BYTES];
 } sr_tokenizer_work;
 
+/* How scores are stored: f32, or whole numbers of steps above the lowest. */
+enum { SR_SCORES_F32 = 0, SR_SCORES_U16 = 1, SR_SCORES_U8 = 2 };
+size_t sr_scores_bytes(uint32_t coding, uint32_t count);
+/* SR_E_NAN when a score is not finite. */
+int sr_scores_read(uint32_t coding, float low, float step, const uint8_t *in, uint32_t count, float *out);
+
 /* Bytes of the map's arrays, 4-byte aligned. */
 size_t sr_map_bytes(uint32_t count, uint32_t outputs);
 /* Decodes a NORMALISER section into mem. SR_E_FORMAT when it is not sorted, cut, or names no code point. */

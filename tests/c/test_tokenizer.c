@@ -1,0 +1,143 @@
+/* Text to pieces: the small vocabulary's ids by hand, the real one's against upstream's (tests/golden/e5-pieces.txt).
+ */
+#include "models.h"
+
+/* Upstream numbers of a text's pieces, without <s> and </s>, as "1 2 3". */
+static const char *ids_of(opened *o, const char *text, size_t bytes) {
+    static char out[8192];
+    uint32_t ids[SR_MAX_TOKENS];
+    int n = sr_encoder_start(o->encoder, text, bytes);
+    CHECK(n >= 2 && sr_encoder_pieces(o->encoder, ids, SR_MAX_TOKENS) == n);
+    CHECK(n < 2 || sr_model_upstream_id(o->model, ids[0]) == 0);
+    CHECK(n < 2 || sr_model_upstream_id(o->model, ids[n - 1]) == 2);
+    size_t at = 0;
+    out[0] = 0;
+    for (int i = 1; i + 1 < n; i++)
+        at += (size_t)snprintf(out + at, sizeof out - at, "%s%u", i > 1 ? " " : "",
+                               sr_model_upstream_id(o->model, ids[i]));
+    return out;
+}
+
+static void expect(opened *o, const char *text, const char *ids) {
+    const char *got = ids_of(o, text, strlen(text));
+    if (strcmp(got, ids) != 0) FAIL("'%s' gives %s, not %s", text, got, ids);
+}
+
+TEST(finds_the_most_likely_pieces) {
+    sr_write_options w = model_options();
+    opened o = open_small(&w);
+    expect(&o, "abc", "15");
+    expect(&o, "abcd", "15 8");        /* -9 -6 against -7 -9 and -4 -9 -6 */
+    expect(&o, "c de", "4 7 4 17");    /* words begin with U+2581 */
+    expect(&o, "d\xc3\xa9", "4 8 10"); /* two bytes, one piece */
+    close_model(&o);
+}
+
+TEST(collapses_spaces_and_applies_the_map) {
+    sr_write_options w = model_options();
+    opened o = open_small(&w);
+    expect(&o, "", "");
+    expect(&o, "  c", "4 7");
+    expect(&o, "c \t  c ", "4 7 4 7 4"); /* a space at the end is a word of its own, as upstream */
+    expect(&o,
+           "c\x01"
+           "d",
+           "4 16");
+    expect(&o, "\xe2\x91\xa0", "4 11");
+    close_model(&o);
+}
+
+TEST(fuses_unknown_characters_and_never_takes_control_pieces_from_text) {
+    sr_write_options w = model_options();
+    opened o = open_small(&w);
+    expect(&o, "zzz\xf0\x9f\x98\x80", "4 3");
+    expect(&o, "zc", "4 3 7");
+    expect(&o, "<s>", "4 3");
+    expect(&o, "<mask>c", "4 3 5 3 7"); /* only its a is a piece */
+    close_model(&o);
+}
+
+TEST(replaces_invalid_utf8) {
+    sr_write_options w = model_options();
+    opened o = open_small(&w);
+    /* U+FFFD is a space in this map: one for each maximal part */
+    const char *bad[] = {"c\xffqc", "c\xc3qc", "c\xe2\x82qc", "c\xed\xa0\x80qc", "c\xf8\x88\x80\x80qc", "c\xc0\x80qc"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) expect(&o, bad[i], "4 7 4 20 7");
+    expect(&o, "c\xe2\x82", "4 7 4");
+    close_model(&o);
+}
+
+TEST(keeps_head_and_tail_of_a_long_text) {
+    sr_write_options w = model_options();
+    opened o = open_small(&w);
+    char text[400];
+    for (int i = 0; i < 100; i++) memcpy(text + 2 * i, i < 70 ? "d " : "c ", 2);
+    uint32_t ids[SR_MAX_TOKENS];
+    CHECK_INT(sr_encoder_start(o.encoder, text, 199), MODEL_TOKENS);
+    CHECK_INT(sr_encoder_pieces(o.encoder, ids, SR_MAX_TOKENS), MODEL_TOKENS);
+    for (int i = 0; i < 62; i++) /* 40 from the start, 22 from the end, each word two pieces */
+        CHECK_INT(sr_model_upstream_id(o.model, ids[1 + i]), i % 2 == 0 ? 4 : i < 40 ? 8 : 7);
+    close_model(&o);
+}
+
+TEST(takes_a_megabyte_without_spaces_and_one_of_spaces) {
+    sr_write_options w = model_options();
+    opened o = open_small(&w);
+    size_t n = 1 << 20;
+    char *text = malloc(n);
+    memset(text, 'c', n);
+    CHECK_INT(sr_encoder_start(o.encoder, text, n), MODEL_TOKENS);
+    memset(text, ' ', n);
+    CHECK_INT(sr_encoder_start(o.encoder, text, n), 3);
+    memset(text, 0xff, n);
+    CHECK(sr_encoder_start(o.encoder, text, n) > 0);
+    for (size_t i = 0; i < n; i++) text[i] = (char)test_random();
+    CHECK(sr_encoder_start(o.encoder, text, n) > 0);
+    free(text);
+    close_model(&o);
+}
+
+TEST(cuts_a_long_word_where_its_pieces_end) {
+    sr_write_options w = model_options();
+    opened o = open_small(&w);
+    sr_tokenizer_work *work = malloc(sizeof *work);
+    uint32_t ids[4096];
+    char text[6000];
+    for (int i = 0; i < 6000; i++) text[i] = "bcdea"[i % 5];
+    size_t total, n = sr_tokenize(&o.model->tokenizer, work, "", 0, text, sizeof text, ids, 4096, 4096, &total),
+                  bytes = 0;
+    char piece[SR_MAX_PIECE_BYTES + 1];
+    CHECK_INT((long long)n, (long long)total);
+    for (size_t i = 1; i < n; i++) {
+        size_t m = sr_model_piece_text(o.model, ids[i], piece);
+        CHECK(memcmp(text + bytes, piece, m) == 0);
+        bytes += m;
+    }
+    CHECK_INT((long long)bytes, 6000);
+    free(work);
+    close_model(&o);
+}
+
+/* Each line: ids, a tab, the text after "query: ". Made with the Python package tokenizers from the same vocabulary. */
+TEST(gives_upstream_ids_in_fifteen_languages) {
+    opened o;
+    size_t bytes = 0, n = 0;
+    uint8_t *file = read_test_file("build/model/parity.srm", &bytes);
+    uint8_t *lines = read_test_file("tests/golden/e5-pieces.txt", &n);
+    CHECK(file && lines);
+    if (!file || !lines) return; /* `make model` makes the first; the check above has failed */
+    CHECK_INT(open_bytes(&o, file, bytes), 0);
+    int count = 0;
+    for (char *p = (char *)lines, *end = p + n; p < end; count++) {
+        char *tab = memchr(p, '\t', (size_t)(end - p)), *stop = memchr(p, '\n', (size_t)(end - p));
+        if (!tab || !stop) break;
+        *tab = *stop = 0;
+        const char *got = ids_of(&o, tab + 1, (size_t)(stop - tab - 1));
+        if (strcmp(got, p) != 0) FAIL("'%s' gives %s, not %s", tab + 1, got, p);
+        p = stop + 1;
+    }
+    CHECK(count >= 30);
+    free(lines);
+    close_model(&o);
+}
+TEST_MAIN()
