@@ -2,7 +2,10 @@
 import { contextAnywhere, contextAround } from './react.js';
 import { selectByMenu } from './menu-click.js';
 
-const isChat = (value) => 'conversation' in value && 'isSubmitting' in value && typeof value.setConversation === 'function';
+// `files` and `newConversation` too: the context of an added conversation lies nearer to the textarea and has the rest
+const isChat = (value) =>
+  'conversation' in value && 'isSubmitting' in value && 'files' in value &&
+  typeof value.setConversation === 'function' && typeof value.newConversation === 'function';
 const isQueries = (value) => typeof value.getQueryCache === 'function';
 const isSelector = (value) => typeof value.handleSelectSpec === 'function';
 const isAssistants = (endpoint) => /assistants$/i.test(endpoint || '');

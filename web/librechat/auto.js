@@ -66,6 +66,8 @@ export class Auto {
   start() {
     const { debug } = this;
     debug.adapter = this.adapter.found;
+    this.configMessages = debug.messages;
+    this.warned = new Set();
     debug.report = () => report();
     debug.stop = () => this.stop();
     debug.now = () => ({ view: this.view, on: this.on, pin: this.pin, state: this.adapter.state(), decision: this.decisions.decision, router: this.decisions.state });
@@ -161,9 +163,12 @@ export class Auto {
     this.targets = targetsFor(router.routes, this.config);
     const { messages, missing } = checkTargets(this.targets, specs, endpoints);
     this.missing = missing;
-    for (const message of [...checkRoutes(router.routes, this.config), ...messages])
-      if (!this.debug.messages.includes(message)) {
-        this.debug.messages.push(message);
+    // An empty list is one that has not come yet; later checks replace earlier ones
+    const told = [...checkRoutes(router.routes, this.config), ...(specs?.length ? messages : [])];
+    this.debug.messages = [...this.configMessages, ...told];
+    for (const message of told)
+      if (!this.warned.has(message)) {
+        this.warned.add(message);
         console.warn(`[smartrouter] ${message}`);
       }
   }

@@ -63,8 +63,11 @@ export class Decisions {
     this.router.load().catch(() => {});
   }
   #deepened() {
-    if (this.text && !this.final) this.#later();
-    else if (this.text && this.router.state.exit !== this.decidedAt) this.#later();
+    // once an exit: progress events come faster than a pause
+    const { exit } = this.router.state;
+    if (exit === this.exit) return;
+    this.exit = exit;
+    if (this.text.trim()) this.#later();
   }
 
   /** The text in the composer, at every change. */
@@ -94,7 +97,6 @@ export class Decisions {
   }
   #take(text, decision) {
     if (text !== this.text || !decision) return;
-    this.decidedAt = this.router.state?.exit;
     this.decision = decision;
     this.final = true;
     this.changed();

@@ -1,6 +1,7 @@
 // Start: configuration, languages, router; then auto.js runs. Whatever fails here leaves LibreChat as it was.
 import { Auto } from './auto.js';
 import { checkConfig } from './config.js';
+import { mayDownload } from './decisions.js';
 
 const root = new URL('..', import.meta.url); // the router's own files
 
@@ -15,7 +16,7 @@ export async function start({ top, opened, debug }) {
     load: () => loadRouter(config, files, top),
   });
   debug.config = config;
-  debug.messages.push(...messages);
+  debug.messages.push(...messages); // before start(): it adds what it finds out later
   for (const message of debug.messages) console.warn(`[smartrouter] ${message}`);
   auto.start();
   debug.state = 'running';
@@ -64,8 +65,8 @@ async function loadRouter(config, files, top) {
   } else {
     options.table = place('table');
     options.model = config.embedder.download === 'never' ? undefined : place('model');
-    options.autoload = false;
-    if (!options.table && options.model) options.autoload = undefined;
+    // the table answers until the composer is used; without one, the policy decides at once
+    options.autoload = !options.table && mayDownload(config.embedder.download);
     if (config.embedder.lastExit !== null) options.lastExit = config.embedder.lastExit;
   }
   return SmartRouter.load(options);

@@ -36,7 +36,7 @@ export function viewOf(auto) {
   if (may.why === 'files') return stays('staysFiles');
   if (may.why === 'first') return stays('stays');
   if (may.go !== 'decide') return finish('auto', say('auto'), 'none', '');
-  if (!auto.pin && !decision) return finish('auto', say('loading'), 'none', '');
+  if (!auto.pin && !decision) return finish('auto', say(decisions.router.state?.state === 'loading' ? 'loading' : 'auto'), 'none', '');
 
   const plan = whereTo(context);
   const tone = auto.pin ? 'sure' : toneOf(decision, config);

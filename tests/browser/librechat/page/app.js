@@ -7,6 +7,9 @@
   const { Chat, Composer, specs, endpoints, faults, isAssistants, fromSpec, fresh, xhr } = contract;
   const Selector = React.createContext(null);
   const Plain = React.createContext(null);
+  const Added = React.createContext(null);
+  // older releases: the added conversation's helpers look much like the chat's
+  const added = { conversation: null, setConversation() {}, ask() {}, isSubmitting: false, setIsSubmitting() {} };
   const queries = { getQueryCache: () => ({ getAll: () => [{ state: { data: null } }, { state: { data: { modelSpecs: { list: specs } } } }] }) };
 
   function start() {
@@ -132,7 +135,7 @@
           : h('main', null,
               h('header', null, faults.noButton ? null : h(Selector.Provider, { value: selector }, h(ModelSelector, { pick: handleSelectSpec, model: handleSelectModel }))),
               h('div', { className: 'log' }, conversation.conversationId + ' ' + (conversation.spec || conversation.model)),
-              h(Composer, { index: 0, key: 'first' + (view.mount || 0) }), view.split ? h(Composer, { index: 1, key: 'second' }) : null))));
+              h(Added.Provider, { value: added }, h(Composer, { index: 0, key: 'first' + (view.mount || 0) })), view.split ? h(Composer, { index: 1, key: 'second' }) : null))));
   }
 
   function ModelSelector({ pick, model }) {
