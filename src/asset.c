@@ -253,12 +253,18 @@ static int read_exit_record(struct sr_router *r, const uint8_t *p, sr_asset_exit
     x->pooling = sr_load32(p + 68);
     x->model_content = sr_load64(p + 72);
     e->negative_weight = load_f32(p + 80);
+    x->layer_mask = sr_load32(p + 84);
     int rc = read_text(r, p + 52, &x->model_id);
     if (rc == SR_OK) rc = read_text(r, p + 60, &x->prefix);
     if (rc) return rc;
-    if (flags > 3 || !all_zero(p + 84, SR_EXIT_BYTES - 84)) return SR_E_FORMAT;
+    if (flags > 3 || !all_zero(p + 88, SR_EXIT_BYTES - 88)) return SR_E_FORMAT;
     if (x->embedder > SR_EMBEDDER_EXTERNAL || x->pooling > SR_POOL_NONE || x->model_id.bytes == 0) return SR_E_FORMAT;
-    if (x->embedder != SR_EMBEDDER_ENCODER && x->layer != 0) return SR_E_FORMAT;
+    if (x->embedder != SR_EMBEDDER_ENCODER && (x->layer != 0 || x->layer_mask != 0)) return SR_E_FORMAT;
+    if (x->embedder == SR_EMBEDDER_ENCODER) {
+        if (x->layer >= SR_MAX_EXITS) return SR_E_LIMIT;
+        if (x->layer_mask == 0) x->layer_mask = 1u << x->layer;
+        if (x->layer_mask >> x->layer != 1) return SR_E_FORMAT;
+    }
     if (x->embedder == SR_EMBEDDER_EXTERNAL && x->model_content != 0) return SR_E_FORMAT;
     if (x->dim > SR_MAX_DIM || x->aggregation_k > SR_MAX_TOP_K) return SR_E_LIMIT;
     if (x->dim < SR_MIN_DIM || x->row_dim < SR_MIN_DIM || x->row_dim > x->dim) return SR_E_FORMAT;

@@ -33,7 +33,8 @@ int sr_write_exit_take(const sr_router *from, uint32_t exit, const sr_write_rout
     const sr_asset_exit *e = &from->exits[exit];
     const sr_exit_info *x = &e->info;
     sr_write_exit_init(out);
-    out->embedder = x->embedder, out->layer = x->layer, out->dim = x->dim, out->row_dim = x->row_dim;
+    out->embedder = x->embedder, out->layer = x->layer, out->layer_mask = x->layer_mask, out->dim = x->dim,
+    out->row_dim = x->row_dim;
     out->pooling = x->pooling, out->model_id = x->model_id, out->prefix = x->prefix;
     out->model_content = x->model_content;
     out->rows_are_f32 = x->row_is_f32, out->low_margin_flags = x->low_margin_flags;

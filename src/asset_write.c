@@ -225,6 +225,8 @@ static void write_exit_record(const sr_write_exit *e, uint8_t *p, uint32_t *text
     sr_store32(p + 68, e->pooling);
     sr_store64(p + 72, e->model_content);
     put_f32(p + 80, e->negative_weight);
+    int alone = e->embedder != SR_EMBEDDER_ENCODER || e->layer >= SR_MAX_EXITS || e->layer_mask == 1u << e->layer;
+    sr_store32(p + 84, alone ? 0 : e->layer_mask);
 }
 
 /* A row of zeros stays zero with scale 0 and is refused by the proof. NaN or infinity: SR_E_NAN. */

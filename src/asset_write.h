@@ -21,6 +21,7 @@ typedef struct {
 
 typedef struct {
     uint32_t embedder, layer, dim, row_dim, pooling; /* row_dim == dim without a map */
+    uint32_t layer_mask;                             /* as in sr_exit_info; 0: `layer` alone */
     sr_text model_id, prefix;
     uint64_t model_content;
     uint32_t rows_are_f32, low_margin_flags, aggregation_k;

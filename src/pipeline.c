@@ -16,8 +16,10 @@ struct sr_pipeline {
     uint32_t exit_count;
     uint8_t bound[SR_MAX_EXITS]; /* embedder there and pin agreed */
     uint8_t embedder[SR_MAX_EXITS];
-    uint32_t layer[SR_MAX_EXITS];
+    uint32_t layer[SR_MAX_EXITS], layer_mask[SR_MAX_EXITS];
     uint32_t dim[SR_MAX_EXITS];
+    float *pooled; /* [layers + 1][model_dim]: the pooled state after each layer that has been read */
+    uint32_t model_dim, reached;
     float stop[SR_MAX_EXITS];
 };
 
@@ -35,12 +37,18 @@ static size_t vector_bytes(const sr_router *r) {
     return align64(most * sizeof(float));
 }
 
+static size_t pooled_bytes(const sr_model_info *info) {
+    return align64((size_t)(info->layers + 1) * info->dim * sizeof(float));
+}
+
 int64_t sr_pipeline_bytes(const sr_router *r, const sr_model *m, const sr_table *t) {
     if (!r || (!m && !t)) return SR_E_ARGUMENT;
     int64_t encoder = 0;
+    sr_model_info info;
     if (m && (encoder = sr_encoder_bytes(m)) < 0) return encoder;
-    return (int64_t)(align64(sizeof(sr_pipeline)) + align64((size_t)encoder) + align64(sr_router_work_bytes(r)) +
-                     (t ? align64(sr_table_work_bytes(t)) : 0) + vector_bytes(r));
+    if (m && sr_model_info_get(m, &info) < 0) return SR_E_ARGUMENT;
+    return (int64_t)(align64(sizeof(sr_pipeline)) + align64((size_t)encoder) + (m ? pooled_bytes(&info) : 0) +
+                     align64(sr_router_work_bytes(r)) + (t ? align64(sr_table_work_bytes(t)) : 0) + vector_bytes(r));
 }
 
 int sr_pipeline_open(void *mem, size_t mem_bytes, const sr_router *r, const sr_model *m, const sr_table *t,
@@ -55,11 +63,15 @@ int sr_pipeline_open(void *mem, size_t mem_bytes, const sr_router *r, const sr_m
     memset(p, 0, sizeof *p);
     at += align64(sizeof *p);
     p->router = r, p->model = m, p->table = t;
+    sr_model_info info = {0};
     if (m) {
         size_t bytes = (size_t)sr_encoder_bytes(m);
         int rc = sr_encoder_open(at, bytes, m, &p->encoder);
         if (rc < 0) return rc;
         at += align64(bytes);
+        sr_model_info_get(m, &info);
+        p->pooled = (float *)at, p->model_dim = info.dim;
+        at += pooled_bytes(&info);
     }
     p->match_work = at, p->match_work_bytes = sr_router_work_bytes(r);
     at += align64(p->match_work_bytes);
@@ -69,19 +81,16 @@ int sr_pipeline_open(void *mem, size_t mem_bytes, const sr_router *r, const sr_m
     }
     p->vector = (float *)at;
 
-    sr_model_info info = {0};
-    if (m) {
-        int rc = sr_model_info_get(m, &info);
-        if (rc < 0) return rc;
-    }
     int usable = 0, model_agreed = 0, table_agreed = 0;
     p->exit_count = sr_router_exit_count(r);
     for (uint32_t i = 0; i < p->exit_count; i++) {
         sr_exit_info e;
         sr_router_exit(r, i, &e);
         p->embedder[i] = (uint8_t)e.embedder, p->layer[i] = e.layer, p->dim[i] = e.dim, p->stop[i] = e.stop_confidence;
+        p->layer_mask[i] = e.layer_mask;
         if (e.embedder == SR_EMBEDDER_ENCODER && m)
-            p->bound[i] = e.model_content == info.content && e.dim == info.dim && e.layer <= info.layers,
+            p->bound[i] = e.model_content == info.content && e.layer <= info.layers &&
+                          e.dim == (uint32_t)__builtin_popcount(e.layer_mask) * info.dim,
             model_agreed |= p->bound[i];
         else if (e.embedder == SR_EMBEDDER_TABLE && t)
             p->bound[i] = e.model_content == sr_table_content(t) && e.dim == sr_table_dim(t),
@@ -144,13 +153,33 @@ static int answer_blank(sr_pipeline *p, uint32_t exit, sr_decision *out, sr_matc
     return SR_OK;
 }
 
-static int encoder_start(sr_pipeline *p) {
-    if (p->encoder_started) return SR_OK;
-    int rc = sr_encoder_start(p->encoder, p->text, p->text_bytes);
-    if (rc < 0) return rc;
-    p->pieces = rc;
-    p->encoder_started = 1;
+/* Reads up to a layer, keeping the pooled state of each on the way: pooling costs next to nothing beside a layer, and
+ * exits may ask for any of them, in any order. */
+static int read_to(sr_pipeline *p, uint32_t layer) {
+    if (!p->encoder_started) {
+        int rc = sr_encoder_start(p->encoder, p->text, p->text_bytes);
+        if (rc < 0) return rc;
+        p->pieces = rc;
+        if ((rc = sr_encoder_advance(p->encoder, 0, p->pooled)) < 0) return rc;
+        p->encoder_started = 1, p->reached = 0;
+    }
+    while (p->reached < layer) {
+        int rc = sr_encoder_advance(p->encoder, p->reached + 1, p->pooled + (size_t)(p->reached + 1) * p->model_dim);
+        if (rc < 0) return rc;
+        p->reached++;
+    }
     return SR_OK;
+}
+
+static int encode(sr_pipeline *p, uint32_t exit) {
+    int rc = read_to(p, p->layer[exit]);
+    float *out = p->vector;
+    for (uint32_t l = 0; rc >= 0 && l <= p->layer[exit]; l++) {
+        if (!(p->layer_mask[exit] >> l & 1)) continue;
+        memcpy(out, p->pooled + (size_t)l * p->model_dim, p->model_dim * sizeof *out);
+        out += p->model_dim;
+    }
+    return rc;
 }
 
 int sr_pipeline_answer(sr_pipeline *p, uint32_t exit, const sr_learned *learned, sr_decision *out, sr_match *matches,
@@ -165,8 +194,7 @@ int sr_pipeline_answer(sr_pipeline *p, uint32_t exit, const sr_learned *learned,
         rc = sr_table_embed(p->table, p->text, p->text_bytes, p->table_work, p->table_work_bytes, p->vector);
         if (rc == SR_E_ZERO) return answer_blank(p, exit, out, matches, match_cap); /* no piece that it knows */
     } else {
-        if ((rc = encoder_start(p)) < 0) return rc;
-        rc = sr_encoder_advance(p->encoder, p->layer[exit], p->vector);
+        rc = encode(p, exit);
     }
     if (rc < 0) return rc;
     rc = sr_router_match(p->router, exit, p->vector, p->dim[exit], learned, p->match_work, p->match_work_bytes, out,
@@ -178,9 +206,10 @@ int sr_pipeline_answer(sr_pipeline *p, uint32_t exit, const sr_learned *learned,
 int sr_pipeline_read(sr_pipeline *p, uint32_t layer) {
     if (!p || !p->model) return SR_E_ARGUMENT;
     if (p->blank) return 0;
-    p->has_vector = 0;
-    int rc = encoder_start(p);
-    if (rc >= 0) rc = sr_encoder_advance(p->encoder, layer, p->vector);
+    sr_model_info info;
+    int rc = sr_model_info_get(p->model, &info);
+    if (rc >= 0 && layer > info.layers) rc = SR_E_EXIT;
+    if (rc >= 0) rc = read_to(p, layer);
     return rc < 0 ? rc : p->pieces;
 }
 

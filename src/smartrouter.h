@@ -107,6 +107,8 @@ typedef struct {
     uint64_t model_content;    /* content id of the .srm or .srt; 0 for external embedders */
     sr_text prefix;            /* put before each text by the embedder: "query: " */
     uint32_t pooling;
+    uint32_t layer_mask; /* encoder: bit l set: the pooled state after layer l is part of the vector, lowest first; the
+                            highest bit is `layer`, dim = set bits x the model's dim. Else 0 */
 } sr_exit_info;
 
 /* Bytes of working memory for sr_router_open, or a negative error. Reads only the header of the asset. */

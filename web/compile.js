@@ -65,12 +65,13 @@ class Job {
         wasm.check(wasm.x.router_exit(fit, i));
         const info = (fit + 2800) >> 2; // src/wasm/exports.h
         const [kind, layer, dim] = wasm.u32.subarray(info, info + 3);
+        const mask = wasm.u32[info + 19];
         const content = wasm.hex64(fit + 2800 + 56);
         if (kind === TABLE ? !this.table : !embedder) continue; // a first answer less, or it alone
         const made = kind === TABLE ? wasm.hex64(this.table) : embedder.modelContent;
         if (made !== content)
           throw fail('SR_E_MODEL', `the fit was made for the ${kind === TABLE ? 'table' : 'model'} ${content}, this one is ${made}`);
-        this.exits.push({ at: wasm.check(wasm.x.writer_take(this.writer, fit, i), 'fit'), kind, layer, dim });
+        this.exits.push({ at: wasm.check(wasm.x.writer_take(this.writer, fit, i), 'fit'), kind, dim, layers: layersOf(mask) });
       }
       if (!this.exits.length) throw fail('SR_E_MODEL', 'the fit has no exit for a piece table');
       return;
@@ -80,7 +81,7 @@ class Job {
       const at = this.#addExit(ENCODER, layer, embedder.dimensions, embedder.pooling, content, embedder.modelId, embedder.prefix);
       const mean = await embedder.mean(layer);
       if (mean) wasm.x.writer_mean(this.writer, at, this.#floats(mean));
-      this.exits.push({ at, kind: ENCODER, layer, dim: embedder.dimensions });
+      this.exits.push({ at, kind: ENCODER, dim: embedder.dimensions, layers: [layer] });
     }
   }
   #addExit(kind, layer, dim, pooling, content, id, prefix) {
@@ -176,4 +177,19 @@ class Job {
     wasm.check(at, file.texts[bad] === undefined ? 'compile' : `utterance “${file.texts[bad]}”`);
     return wasm.u8.slice(at, at + bytes);
   }
+}
+
+/** The layers whose pooled states make an exit's vector: the bits of its mask, lowest first. */
+function layersOf(mask) {
+  return Array.from({ length: 32 }, (_, layer) => layer).filter((layer) => (mask >>> layer) & 1);
+}
+function joined(parts) {
+  if (parts.length === 1) return parts[0];
+  const whole = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }
