@@ -1,0 +1,35 @@
+/* What the commands route with: an asset, its embedders, and a pipeline a thread. */
+#ifndef SR_ENGINE_H
+#define SR_ENGINE_H
+#include "program/cli.h"
+#include "program/files.h"
+#include "program/json.h"
+
+typedef struct {
+    file_bytes asset_file, model_file, table_file;
+    void *asset_memory, *model_memory, *table_memory;
+    const sr_router *router;
+    const sr_model *model;
+    const sr_table *table;
+} engine;
+
+enum { ENGINE_MODEL = 1, ENGINE_TABLE = 2, ENGINE_ASSET = 4 };
+
+/* Paths may be null: then what `make` built beside the program. parts says what is wanted; a missing default piece
+ * table is no error. Prints what is wrong and returns false. */
+bool engine_open(engine *e, const char *asset_path, const char *model_path, const char *table_path, int parts);
+void engine_close(engine *e);
+/* "build/routes/five-routes.srr" and the like: found beside the program, wherever it was started from. Never null. */
+const char *engine_default(const char *name);
+
+/* One a thread. */
+sr_pipeline *engine_pipeline(const engine *e, void **memory_out);
+
+/* Opens one file of a kind; all print their errors. Memory is from memory(). */
+bool open_model(const char *path, file_bytes *file, void **memory_out, const sr_model **out);
+bool open_table(const char *path, file_bytes *file, void **memory_out, const sr_table **out);
+bool open_router(const char *path, file_bytes *file, void **memory_out, const sr_router **out);
+
+/* A decision as JSON: {"route", "score", "margin", "confidence", "why", "scores", ...}. */
+cJSON *decision_json(const sr_router *r, const sr_decision *d, const sr_match *matches, const sr_why *why);
+#endif

@@ -1,0 +1,79 @@
+/* JSON through cJSON, with the place of an error. */
+#include "program/json.h"
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Bytes up to the first that is not valid UTF-8. */
+static size_t utf8_prefix(const char *text, size_t bytes) {
+    const uint8_t *start = (const uint8_t *)text, *p = start, *end = p + bytes;
+    while (p < end) {
+        if (*p < 0x80) {
+            p++;
+            continue;
+        }
+        int more = *p >= 0xf0 ? 3 : *p >= 0xe0 ? 2 : 1;
+        if (*p < 0xc2 || *p > 0xf4 || end - p <= more) break;
+        uint32_t c = *p & (0x3fu >> more);
+        int good = 1;
+        for (int i = 1; i <= more; i++) {
+            good &= (p[i] & 0xc0) == 0x80;
+            c = c << 6 | (p[i] & 0x3f);
+        }
+        if (!good || (more == 2 && c < 0x800) || (more == 3 && (c < 0x10000 || c > 0x10ffff)) ||
+            (c >= 0xd800 && c < 0xe000))
+            break;
+        p += more + 1;
+    }
+    return (size_t)(p - start);
+}
+
+bool utf8_valid(const char *text, size_t bytes) {
+    return utf8_prefix(text, bytes) == bytes;
+}
+
+static void place(const char *text, const char *at, char *message, size_t message_bytes, const char *what) {
+    size_t line = 1, column = 1;
+    for (const char *p = text; p < at; p++) {
+        if (*p == '\n')
+            line++, column = 1;
+        else if (((uint8_t)*p & 0xc0) != 0x80)
+            column++; /* characters, not bytes */
+    }
+    snprintf(message, message_bytes, "line %zu, column %zu: %s", line, column, what);
+}
+
+cJSON *json_parse(const char *text, size_t bytes, char *message, size_t message_bytes) {
+    if (bytes >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) text += 3, bytes -= 3; /* byte order mark */
+    const char *zero = memchr(text, 0, bytes);
+    if (zero) return place(text, zero, message, message_bytes, "a zero byte"), NULL;
+    size_t good = utf8_prefix(text, bytes);
+    if (good < bytes) return place(text, text + good, message, message_bytes, "not valid UTF-8"), NULL;
+    const char *end = NULL;
+    cJSON *value = cJSON_ParseWithLengthOpts(text, bytes, &end, 0);
+    if (!value) {
+        if (!end || end < text || end > text + bytes) end = text + bytes;
+        const char *what = end >= text + bytes || !*end ? "the JSON ends too early" : "not valid JSON from here on";
+        return place(text, end, message, message_bytes, what), NULL;
+    }
+    while (end < text + bytes && strchr(" \t\r\n", *end)) end++;
+    if (end < text + bytes) {
+        place(text, end, message, message_bytes, "something follows the JSON value");
+        cJSON_Delete(value);
+        return NULL;
+    }
+    return value;
+}
+
+cJSON *json_get(const cJSON *object, const char *name) {
+    return cJSON_IsObject(object) ? cJSON_GetObjectItemCaseSensitive(object, name) : NULL;
+}
+
+cJSON *json_float(double value) {
+    char text[32];
+    if (!isfinite(value)) return cJSON_CreateNull();
+    snprintf(text, sizeof text, "%.7g", value);
+    return cJSON_CreateRaw(text);
+}

@@ -1,0 +1,39 @@
+/* The native program: finds the command and hands over. */
+#include "program/cli.h"
+#include <signal.h>
+#include <string.h>
+
+static const struct {
+    const char *name, *summary;
+    cli_main run;
+} commands[] = {
+    {"route", "say which route should answer each prompt", sr_cmd_route},
+    {"compile", "make a route asset (.srr) from a route file (.json)", sr_cmd_compile},
+    {"inspect", "show what is in a .srr, .srm, .srt or .srf file", sr_cmd_inspect},
+    {"embed", "turn texts into vectors", sr_cmd_embed},
+    {"tune", "make a route file and its fit from a corpus", sr_cmd_tune},
+    {"model", "make an encoder model (.srm) from published weights", sr_cmd_model},
+    {"bench", "time matcher and encoder", sr_cmd_bench},
+};
+enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
+
+static void help(FILE *to) {
+    fputs("smartrouter " SR_VERSION ": which route should answer this prompt?\n\nusage: smartrouter COMMAND ...\n\n",
+          to);
+    for (int i = 0; i < COMMAND_COUNT; i++) fprintf(to, "  %-9s %s\n", commands[i].name, commands[i].summary);
+    fputs("\nsmartrouter COMMAND --help explains one, with examples.\n"
+          "\nexit status: 0 done; 1 some records failed; 2 wrong use; 3 a file or server failed\n",
+          to);
+}
+
+int main(int argc, char **argv) {
+    signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error of writing, told like any other */
+    if (argc < 2) return help(stderr), CLI_USAGE;
+    const char *name = argv[1];
+    if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help")) return help(stdout), CLI_OK;
+    if (!strcmp(name, "--version")) return puts("smartrouter " SR_VERSION), CLI_OK;
+    for (int i = 0; i < COMMAND_COUNT; i++)
+        if (!strcmp(name, commands[i].name)) return commands[i].run(argc - 1, argv + 1);
+    cli_error("no command '%s'; smartrouter --help lists the commands", name);
+    return CLI_USAGE;
+}

@@ -1,0 +1,164 @@
+/* What tune found: the table for people, the route file and the fit. */
+#include "asset_write.h"
+#include "program/tune.h"
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+    double right, count, english, english_right, route_right[SR_MAX_ROUTES], route_count[SR_MAX_ROUTES];
+} tally;
+
+static tally count_up(const tune_job *job, const float *scores, int kind) {
+    tally t = {0};
+    uint32_t routes = job->data.route_count;
+    for (size_t i = 0; i < job->data.count; i++) {
+        const sample *s = &job->data.rows[i];
+        if (!job->was_judged[i] || s->corpus == (kind == 1)) continue;
+        uint32_t best = 0;
+        for (uint32_t r = 1; r < routes; r++)
+            if (scores[i * routes + r] > scores[i * routes + best]) best = r;
+        int right = best == s->route, english = strcmp(s->lang, "en") == 0;
+        t.right += right, t.count++;
+        t.english += english, t.english_right += english && right;
+        t.route_right[s->route] += right, t.route_count[s->route]++;
+    }
+    return t;
+}
+
+static void mask_text(uint32_t mask, char *out, size_t room) {
+    size_t used = 0;
+    out[0] = 0;
+    for (uint32_t l = 0; l < 32; l++)
+        if (mask >> l & 1) used += (size_t)snprintf(out + used, room - used, "%s%u", used ? "+" : "", l);
+}
+
+void tune_report(const tune_job *job, FILE *to) {
+    static const char *const kinds[] = {"our corpus, languages left out", "public prompts, their source left out"};
+    fputs("| exit after | judged on | prompts | centred cosine, % | map, % | head, % | English | others |", to);
+    for (uint32_t r = 0; r < job->data.route_count; r++) fprintf(to, " %s |", job->data.routes[r]);
+    fprintf(to, " calibration error | stops at |\n|%s", " --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |");
+    for (uint32_t r = 0; r < job->data.route_count; r++) fputs(" ---: |", to);
+    fputs(" ---: | ---: |\n", to);
+    for (int kind = 0; kind < 2; kind++) {
+        for (uint32_t x = 0; x < job->exit_count; x++) {
+            const tuned_exit *e = &job->exits[x];
+            tally map = count_up(job, e->held_out.scores, kind), head = count_up(job, e->held_out.head_scores, kind),
+                  raw = count_up(job, e->held_out.raw_scores, kind);
+            char mask[128];
+            if (!map.count) continue;
+            mask_text(job->masks[x], mask, sizeof mask);
+            fprintf(to, "| %s | %s | %.0f | %.1f | **%.1f** | %.1f | %.1f | %.1f |", mask, kinds[kind], map.count,
+                    100 * raw.right / map.count, 100 * map.right / map.count, 100 * head.right / map.count,
+                    100 * map.english_right / (map.english ? map.english : 1),
+                    100 * (map.right - map.english_right) / (map.count - map.english ? map.count - map.english : 1));
+            for (uint32_t r = 0; r < job->data.route_count; r++)
+                fprintf(to, " %.1f |", 100 * map.route_right[r] / (map.route_count[r] ? map.route_count[r] : 1));
+            fprintf(to, " %.3f | %.2f |\n", e->ece[kind], e->stop);
+        }
+        if (job->anytime_accuracy[kind] > 0)
+            fprintf(to, "| anytime | %s | | | **%.1f** | | | |%*s mean depth %.1f layers | |\n", kinds[kind],
+                    100 * job->anytime_accuracy[kind], 0, "", job->anytime_layers[kind]);
+    }
+    fprintf(to, "\n%zu utterances a route, rows of %zu numbers, mean of the top %u.\n", job->per_route,
+            job->fit.row_dim, job->k);
+}
+
+static bool write_routes(const tune_job *job, const char *path, const char *fit_name) {
+    const routes_file *f = &job->source;
+    cJSON *root = cJSON_CreateObject(), *routes;
+    cJSON_AddStringToObject(root, "name", f->name);
+    cJSON_AddStringToObject(
+        root, "$made-by", "smartrouter tune; edit freely: utterances decide, the fit only says how they are measured");
+    cJSON_AddStringToObject(root, "fallback", f->routes[f->fallback].id);
+    cJSON_AddStringToObject(root, "fit", fit_name);
+    cJSON_AddStringToObject(root, "low_margin", f->low_margin_flags ? "uncertain" : "fallback");
+    routes = cJSON_AddArrayToObject(root, "routes");
+    for (uint32_t r = 0; r < f->route_count; r++) {
+        const route_source *s = &f->routes[r];
+        cJSON *route = cJSON_CreateObject(), *list;
+        cJSON_AddStringToObject(route, "id", s->id);
+        if (s->label) cJSON_AddStringToObject(route, "label", s->label);
+        if (s->description) cJSON_AddStringToObject(route, "description", s->description);
+        if (s->target) cJSON_AddStringToObject(route, "target", s->target);
+        if (s->has_threshold) cJSON_AddItemToObject(route, "threshold", json_float((double)s->threshold));
+        if (s->has_margin) cJSON_AddItemToObject(route, "margin", json_float((double)s->margin));
+        list = cJSON_AddArrayToObject(route, "utterances");
+        for (size_t i = 0; i < job->chosen_count; i++)
+            if (job->route_of[job->chosen[i]] == r)
+                cJSON_AddItemToArray(list, cJSON_CreateString(job->data.rows[job->chosen[i]].text));
+        if (s->negative_count) {
+            list = cJSON_AddArrayToObject(route, "negatives");
+            for (uint32_t i = 0; i < s->negative_count; i++)
+                cJSON_AddItemToArray(list, cJSON_CreateString(s->negatives[i]));
+        }
+        cJSON_AddItemToArray(routes, route);
+    }
+    char *text = cJSON_Print(root);
+    file_writer w;
+    bool fine = file_begin(&w, path);
+    if (fine) {
+        /* one utterance a line, so that a change is a readable diff */
+        for (const char *p = text; *p; p++) fputc(*p, w.stream);
+        fputc('\n', w.stream);
+        fine = file_commit(&w);
+    }
+    free(text);
+    cJSON_Delete(root);
+    return fine;
+}
+
+static bool write_fit(const tune_job *job, const char *path) {
+    sr_write_route routes[SR_MAX_ROUTES] = {0};
+    sr_write_exit exits[SR_MAX_EXITS];
+    sr_model_info info;
+    sr_model_info_get(job->model, &info);
+    for (uint32_t r = 0; r < job->data.route_count; r++)
+        routes[r].id = (sr_text){job->data.routes[r], strlen(job->data.routes[r])};
+    for (uint32_t x = 0; x < job->exit_count; x++) {
+        const tuned_exit *e = &job->exits[x];
+        sr_write_exit *out = &exits[x];
+        sr_write_exit_init(out);
+        out->embedder = SR_EMBEDDER_ENCODER, out->pooling = info.pooling;
+        out->layer_mask = job->masks[x], out->layer = 31 - (uint32_t)__builtin_clz(job->masks[x]);
+        out->dim = (uint32_t)e->dim, out->row_dim = (uint32_t)job->fit.row_dim;
+        out->model_id = info.id, out->prefix = info.prefix, out->model_content = info.content;
+        out->aggregation_k = job->k;
+        out->mean = e->map_mean, out->map = e->map;
+        for (int i = 0; i < 4; i++) out->calibration[i] = (float)e->calibration[i];
+        out->stop_confidence = (float)(e->stop > 1 ? 1 : e->stop);
+    }
+    char notes[512];
+    snprintf(notes, sizeof notes,
+             "smartrouter tune: %zu prompts; %zu of them public; row_dim %zu, basis %zu, lambda %g, exponent %g, "
+             "weight %g, k %u",
+             job->data.count, job->data.count - job->judge_from, job->fit.row_dim, job->basis_dim, job->fit.lambda,
+             job->fit.exponent, job->fit.weight, job->k);
+    sr_write_asset w = {.name = {job->source.name, strlen(job->source.name)},
+                        .notes = {notes, strlen(notes)},
+                        .routes = routes,
+                        .route_count = job->data.route_count,
+                        .exits = exits,
+                        .exit_count = job->exit_count};
+    int64_t bytes = sr_fit_write_bytes(&w), work_bytes = sr_asset_write_work_bytes(&w);
+    int rc = bytes < 0 ? (int)bytes : work_bytes < 0 ? (int)work_bytes : 0;
+    bool fine = false;
+    if (rc >= 0) {
+        void *work = memory((size_t)work_bytes), *out = memory((size_t)bytes);
+        rc = sr_fit_write(&w, work, (size_t)work_bytes, out, (size_t)bytes);
+        fine = rc >= 0 && file_write(path, out, (size_t)bytes);
+        free(work), free(out);
+    }
+    if (rc < 0) cli_error("%s: %s (%s)", path, sr_error_text(rc), sr_error_name(rc));
+    return fine;
+}
+
+bool tune_write(tune_job *job, const char *path) {
+    char fit[4096];
+    const char *dot = strrchr(path, '.'), *slash = strrchr(path, '/');
+    size_t stem = dot && (!slash || dot > slash) ? (size_t)(dot - path) : strlen(path);
+    snprintf(fit, sizeof fit, "%.*s.srf", (int)stem, path);
+    const char *name = strrchr(fit, '/');
+    if (!write_fit(job, fit) || !write_routes(job, path, name ? name + 1 : fit)) return false;
+    cli_note("%s and %s written", path, fit);
+    return true;
+}
