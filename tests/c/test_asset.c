@@ -337,7 +337,7 @@ TEST(bad_exits_are_refused) {
     REFUSE_U32(SR_KIND_EXIT, 0, 68, 4, SR_E_FORMAT);
     REFUSE_F32(SR_KIND_EXIT, 0, 80, NAN, SR_E_NAN);
     REFUSE_F32(SR_KIND_EXIT, 0, 80, -1, SR_E_FORMAT);
-    for (size_t at = 84; at < 128; at++) REFUSE_U8(SR_KIND_EXIT, 0, at, 1, SR_E_FORMAT);
+    for (size_t at = 88; at < 128; at++) REFUSE_U8(SR_KIND_EXIT, 0, at, 1, SR_E_FORMAT);
 }
 
 TEST(bad_numbers_are_refused) {
