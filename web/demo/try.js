@@ -155,7 +155,6 @@ export class Try extends EventTarget {
     const { router } = this.session;
     if (!router) return;
     this.#problem(null);
-    this.looks = this.session.looks;
     this.rows = null;
     this.decision = null;
     this.#bars();
@@ -172,21 +171,30 @@ export class Try extends EventTarget {
   }
   #show(decision, settled = false) {
     this.decision = decision;
-    const { router } = this.session;
-    $('answer').classList.toggle('has', !!decision);
     $('chip').hidden = !decision;
     $('chip-idle').hidden = !!decision;
-    if (!decision) {
-      this.announced = '';
-      fill($('verdict'), h('p.verdict-note', {}, t('verdict.idle')));
-    } else {
-      const look = this.looks.get(decision.route);
+    if (!decision) this.announced = '';
+    else {
+      const look = this.session.looks.get(decision.route);
       set($('chip'), { class: `chip c${look.colour}${decision.uncertain || decision.confidence < 0.5 ? ' unsure' : ''}` });
       fill($('chip'), shapeOf(look), h('span', {}, decision.label), h('span.sure', {}, sureness(decision)));
+      this.sayLater();
+    }
+    this.settled = settled;
+    this.frame ||= requestAnimationFrame(() => this.#rest());
+  }
+  /** What need not keep up with every keystroke, once a frame. */
+  #rest() {
+    this.frame = 0;
+    const { decision, settled } = this;
+    if (!this.session.router) return;
+    $('answer').classList.toggle('has', !!decision);
+    if (!decision) fill($('verdict'), h('p.verdict-note', {}, t('verdict.idle')));
+    else {
+      const look = this.session.looks.get(decision.route);
       fill($('verdict'),
         h(`p.verdict-route.c${look.colour}`, {}, shapeOf(look), h('span', {}, decision.label)),
-        h('p.verdict-note', {}, h('strong', {}, confidence(decision)), ' ', reason(router, decision)));
-      this.sayLater();
+        h('p.verdict-note', {}, h('strong', {}, confidence(decision)), ' ', reason(this.session.router, decision)));
     }
     this.#bars();
     this.#why();
@@ -226,7 +234,7 @@ export class Try extends EventTarget {
     $('bars-legend').hidden = !thresholds.some(({ tau, margin }) => tau > 0 || margin > 0);
   }
   #bar(route) {
-    const look = this.looks.get(route.id);
+    const look = this.session.looks.get(route.id);
     const row = { id: route.id, i: route.i, fill: h('span.bar-fill'), tau: h('span.bar-tau'), margin: h('span.bar-margin') };
     row.value = h('span.bar-value.num', { role: 'cell' });
     row.node = h(`div.bar.c${look.colour}`, { role: 'row' },
@@ -240,7 +248,7 @@ export class Try extends EventTarget {
     const { decision } = this;
     const labels = new Map(this.session.router.routes.map((r) => [r.id, r.label]));
     fill($('why'), (decision?.why ?? []).slice(0, 4).map((why) => h('li', {},
-      shapeOf(this.looks.get(why.route)),
+      shapeOf(this.session.looks.get(why.route)),
       h('span.why-text', { dir: 'auto' }, why.text || t('why.notext'), h('span.visually-hidden', {}, ` (${labels.get(why.route)})`)),
       h('span.num', {}, h('span.visually-hidden', {}, `${t('why.similarity')} `), number(why.similarity, 2)))));
   }
@@ -249,6 +257,9 @@ export class Try extends EventTarget {
     if (!router) return;
     const { state } = router;
     const shown = router.exits.filter((e) => e.embedder !== 'table' || this.session.source.table);
+    const key = [current(), router.content, state.exit, this.decision?.exit, this.decision?.route, ...[...this.stages].map(([e, s]) => e + ms(s.ms) + s.route)].join();
+    if (this.exitsKey === key) return;
+    this.exitsKey = key;
     fill($('exits'), shown.map((e) => {
       const ready = e.exit <= state.exit;
       const decided = this.decision?.exit === e.exit;
