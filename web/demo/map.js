@@ -90,7 +90,7 @@ export class PromptMap {
     if (this.chosen === null) this.#useExit(this.#natural());
     const here = decision && (this.trier.stages.get(this.exit) ?? (decision.exit === this.exit ? decision : null));
     this.lines = here ? here.why.slice(0, 3).map((w) => this.index.get(`${w.route}\n${w.text}`)).filter((i) => i !== undefined) : [];
-    this.look = here ? this.session.looks.get(here.route) : null;
+    this.look = here ? this.session.looks.get(decision.route) : null;
     $('map-hint').textContent = decision && !here && this.chosen !== null ? t('map.unread') : t('map.hint');
     this.#moveTo(here?.xy ?? null);
   }

@@ -219,6 +219,10 @@ export class Try extends EventTarget {
     const scores = new Map(decision.scores.map((s) => [s.route, s.score]));
     const { thresholds } = router.exits[decision.exit];
     const second = decision.scores[1]?.score;
+    // Where all scores are high, as in a space that nobody has centred, the bars begin higher, and say so.
+    const least = Math.min(...decision.scores.map((s) => s.score));
+    const from = least > 0.45 ? Math.floor((least - 0.1) * 10) / 10 : 0;
+    const clip = (v) => Math.max(0, Math.min(1, (v - from) / (1 - from)));
     for (const row of this.rows) {
       const score = scores.get(row.id) ?? 0;
       const { tau, margin } = thresholds[row.i];
@@ -229,9 +233,13 @@ export class Try extends EventTarget {
       row.tau.style.setProperty('--tau', clip(tau));
       row.margin.hidden = row.id !== decision.nearest || !(margin > 0) || second === undefined;
       row.margin.style.setProperty('--from', clip(second ?? 0));
-      row.margin.style.setProperty('--wide', Math.min(clip(margin), 1 - clip(second ?? 0)));
+      row.margin.style.setProperty('--wide', Math.min(margin / (1 - from), 1 - clip(second ?? 0)));
     }
-    $('bars-legend').hidden = !thresholds.some(({ tau, margin }) => tau > 0 || margin > 0);
+    const marks = thresholds.some(({ tau, margin }) => tau > 0 || margin > 0);
+    for (const node of $('bars-legend').children) node.hidden = !marks;
+    const note = $('bars-from');
+    note.hidden = !from;
+    note.textContent = t('bars.from', { from: number(from, 1) });
   }
   #bar(route) {
     const look = this.session.looks.get(route.id);
@@ -309,11 +317,10 @@ export class Try extends EventTarget {
     if (!error) return fill(box);
     const { text, detail } = trouble(error, this.session.own ? 'own' : 'load');
     fill(box, h('p', {}, text), h('p.soft', {}, detail),
-      error.code !== 'SR_WASM' && h('button.button', { type: 'button', onclick: () => this.session.retry()?.catch?.(() => {}) }, t('retry')));
+      error.code !== 'SR_WASM' && typeof WebAssembly !== 'undefined' && h('button.button', { type: 'button', onclick: () => this.session.retry()?.catch?.(() => {}) }, t('retry')));
   }
 }
 
-const clip = (v) => Math.max(0, Math.min(1, v));
 /** The usual five are described in the reader's language, others as their author did. */
 function about(route) {
   const key = `about.${route.id}`;

@@ -26,7 +26,7 @@ export function setup({ args = [], path = '' } = {}) {
     page.problems = [];
     page.asked = [];
     page.on('pageerror', (error) => page.problems.push(String(error.stack ?? error)));
-    page.on('console', (message) => /error|warning/.test(message.type()) && page.problems.push(message.text()));
+    page.on('console', (message) => /error|warning/.test(message.type()) && !/blocked by Playwright/.test(message.text()) && page.problems.push(message.text()));
     page.on('request', (request) => page.asked.push(request.url()));
     if (init) await page.addInitScript(init);
     await page.goto(it.url + hash);

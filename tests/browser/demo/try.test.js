@@ -84,28 +84,28 @@ test('examples in eight languages are one click away', async () => {
   await page.context().close();
 });
 
-test('no long task while typing, at first glance and with the whole model', async () => {
+test('no task of 50 ms while typing, at first glance and with the whole model', async () => {
   const page = await it.open();
   const typing = async () => {
     await page.fill('#prompt', '');
-    await page.evaluate(() => {
-      window.long = [];
-      window.seen?.disconnect();
-      window.seen = new PerformanceObserver((list) => window.long.push(...list.getEntries().map((e) => Math.round(e.duration))));
-      window.seen.observe({ entryTypes: ['longtask'] });
-    });
     await page.click('#prompt');
+    await it.browser.startTracing(page, { categories: ['toplevel', 'disabled-by-default-devtools.timeline', '__metadata'] });
     await page.keyboard.type(`${POEM} over the harbour, in four lines, for my grandmother`, { delay: 15 });
     await page.waitForTimeout(300);
-    return page.evaluate(() => window.long);
+    const { traceEvents } = JSON.parse((await it.browser.stopTracing()).toString());
+    const main = traceEvents.find((e) => e.name === 'thread_name' && e.args.name === 'CrRendererMain' && traceEvents.some((o) => o.pid === e.pid && o.tid === e.tid && /RunTask/.test(o.name)));
+    // tdur is the thread's own time: a shared machine may stop the thread for longer, which is not the page's doing.
+    const tasks = traceEvents.filter((e) => e.pid === main.pid && e.tid === main.tid && /RunTask$/.test(e.name)).map((e) => (e.tdur ?? e.dur) / 1000);
+    assert.ok(tasks.length > 50, `${tasks.length} tasks seen`);
+    return Math.max(...tasks);
   };
   await type(page, 'warm up');
   const first = await typing();
   await deepen(page);
   await typing();
   const whole = await typing();
-  // This machine may be shared: one stall that is not the page's own is forgiven.
-  assert.ok(first.length <= 1 && whole.length <= 1, JSON.stringify({ first, whole }));
+  assert.ok(first < 50 && whole < 50, JSON.stringify({ first, whole }));
+  console.log(`# longest task: ${first.toFixed(1)} ms at first glance, ${whole.toFixed(1)} ms with the whole model`);
   await page.context().close();
 });
 
