@@ -64,7 +64,7 @@ class Job {
       for (let i = 0; i < count; i++) {
         wasm.check(wasm.x.router_exit(fit, i));
         const info = (fit + 2800) >> 2; // src/wasm/exports.h
-        const [kind, layer, dim] = wasm.u32.subarray(info, info + 3);
+        const [kind, , dim] = wasm.u32.subarray(info, info + 3);
         const mask = wasm.u32[info + 19];
         const content = wasm.hex64(fit + 2800 + 56);
         if (kind === TABLE ? !this.table : !embedder) continue; // a first answer less, or it alone
@@ -76,7 +76,7 @@ class Job {
       if (!this.exits.length) throw fail('SR_E_MODEL', 'the fit has no exit for a piece table');
       return;
     }
-    for (const layer of layers ?? new Set(USUAL_LAYERS.map((n) => Math.min(n, embedder.layers)))) {
+    for (const layer of layers ?? USUAL_LAYERS.map((n) => Math.min(n, embedder.layers))) {
       const content = BigInt(`0x${embedder.modelContent}`);
       const at = this.#addExit(ENCODER, layer, embedder.dimensions, embedder.pooling, content, embedder.modelId, embedder.prefix);
       const mean = await embedder.mean(layer);
@@ -131,11 +131,15 @@ class Job {
     const encoders = this.exits.filter((e) => e.kind === ENCODER);
     this.exits.forEach((e) => this.#room(e));
     for (const exit of this.exits) if (exit.kind === TABLE) this.#embedTable(exit);
-    const layers = encoders.map((e) => e.layer);
+    const layers = [...new Set(encoders.flatMap((e) => e.layers))].sort((a, b) => a - b);
     if (!layers.length) return;
+    const at = new Map(layers.map((layer, i) => [layer, i]));
+    const vectorOf = (exit, perLayer) => joined(exit.layers.map((layer) => perLayer[at.get(layer)]));
     await this.#inChunks(options, async (texts, from) => {
       const vectors = await embedder.exitsOfMany(texts, layers, options);
-      vectors.forEach((perLayer, i) => perLayer.forEach((vector, l) => this.#place(encoders[l], from + i, vector, texts[i])));
+      vectors.forEach((perLayer, i) => {
+        for (const exit of encoders) this.#place(exit, from + i, vectorOf(exit, perLayer), texts[i]);
+      });
     });
   }
   #embedTable(exit) {

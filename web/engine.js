@@ -47,7 +47,9 @@ export class Engine {
       this.model = wasm.check(at, 'model');
       this.generation++;
     } else {
-      wasm.check(wasm.x.model_extend(this.model, available), 'model');
+      const code = wasm.x.model_extend(this.model, available);
+      if (again(code) && available < this.fileBytes) return this.ready;
+      wasm.check(code, 'model');
     }
     const ready = wasm.u32[(this.model + 48) >> 2];
     if (ready !== NONE && this.ready < 0 && this.matcher) new Pipe(this, { table: false }).close(); // pin

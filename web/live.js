@@ -36,7 +36,7 @@ export class Live {
   }
 
   #startEmbedder(embedder) {
-    const own = (e) => e.embedder === 'encoder' && e.layer === embedder.layer && e.modelContent === embedder.modelContent;
+    const own = (e) => e.embedder === 'encoder' && String(e.layers) === String(embedder.layer) && e.modelContent === embedder.modelContent;
     const exit = (this.externalExit ??= this.matcher.exits.find(own));
     if (!exit) throw fail('SR_E_MODEL', 'this route asset has no exit for an embedder of your own');
     if (embedder.modelId !== undefined && embedder.modelId !== exit.model)

@@ -42,6 +42,7 @@ export class Matcher {
         exit,
         embedder,
         layer: embedder === 'encoder' ? u[1] : -1,
+        layers: [...Array(32).keys()].filter((l) => (u[19] >> l) & 1),
         dim: u[2],
         rowDim: u[3],
         rows: u[4] ? 'f32' : 'i8',

@@ -105,6 +105,8 @@ export interface ExitInfo {
   readonly embedder: 'encoder' | 'table' | 'external';
   /** Encoder: after this layer, 0 for the embeddings alone. Else -1. */
   readonly layer: number;
+  /** Encoder: the layers whose vectors, one after the other, make the vector. Else empty. */
+  readonly layers: readonly number[];
   /** Of the vector that match() takes. */
   readonly dim: number;
   /** Of the space in which cosines are taken. */

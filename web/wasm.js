@@ -1,5 +1,4 @@
-// Loads one build of the WebAssembly and gives safe access to its memory. Hand-written: no Embind, no eval, so that
-// `script-src 'self' 'wasm-unsafe-eval'` suffices.
+// Loads one build of the WebAssembly and gives safe access to its memory. No Embind, no eval.
 
 export const isNode = typeof process === 'object' && !!process.versions?.node;
 
@@ -13,8 +12,8 @@ const BUILDS = {
   'smartrouter-relaxed': () => new URL('./wasm/smartrouter-relaxed.wasm', import.meta.url),
 };
 
-// Each probe is a module whose one function uses the newest opcodes of its level: i8x16.popcnt; and, in their final encoding,
-// i16x8.relaxed_dot_i8x16_i7x16_s and i32x4.relaxed_dot_i8x16_i7x16_add_s.
+// Modules with one function each that uses the newest opcodes of its level: i8x16.popcnt; relaxed_dot_i8x16_i7x16_s and its
+// _add_s, in their final encoding.
 const head = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10];
 const splat = [65, 1, 253, 15];
 const probe = (...code) =>
@@ -141,7 +140,7 @@ async function compile(bytes, name) {
   try {
     return await WebAssembly.compile(bytes);
   } catch (cause) {
-    throw fail('SR_WASM', `cannot compile ${name}.wasm (old browser, or 'wasm-unsafe-eval' missing in the page's policy): ` +
+    throw fail('SR_WASM', `cannot compile ${name}.wasm (does the page's policy lack 'wasm-unsafe-eval'?): ` +
       cause.message, cause);
   }
 }

@@ -23,6 +23,7 @@ AT(sr_exit_info, model_content, 56);
 AT(sr_exit_info, prefix, 64);
 AT(sr_exit_info, pooling, 72);
 AT(sr_exit_info, layer_mask, 76);
+AT(sr_exit_info, layer_mask, 76);
 #endif
 
 SR_EXPORT(alloc) void *sr_wasm_alloc(size_t bytes) {

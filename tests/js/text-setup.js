@@ -7,11 +7,12 @@ import { read, variants, wasm } from './setup.js';
 export const model = read('build/model/smartrouter-model.srm');
 export const totalBytes = model.length;
 
-/** Ends of the model's sections: where its parts are whole. */
+/** Ends of the sections that the model needs (optional ones have the top bit set): where its parts are whole. */
 export const sectionEnds = (() => {
   const view = new DataView(model.buffer, model.byteOffset);
-  return Array.from({ length: view.getUint32(32, true) }, (_, i) =>
-    Number(view.getBigUint64(64 + 32 * i + 8, true) + view.getBigUint64(64 + 32 * i + 16, true)));
+  return Array.from({ length: view.getUint32(32, true) }, (_, i) => 64 + 32 * i)
+    .filter((at) => view.getUint32(at, true) < 0x80000000)
+    .map((at) => Number(view.getBigUint64(at + 8, true) + view.getBigUint64(at + 16, true)));
 })();
 
 export const routes = {
