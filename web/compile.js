@@ -76,7 +76,7 @@ class Job {
       if (!this.exits.length) throw fail('SR_E_MODEL', 'the fit has no exit for a piece table');
       return;
     }
-    for (const layer of layers ?? USUAL_LAYERS.map((n) => Math.min(n, embedder.layers))) {
+    for (const layer of layers ?? new Set(USUAL_LAYERS.map((n) => Math.min(n, embedder.layers)))) {
       const content = BigInt(`0x${embedder.modelContent}`);
       const at = this.#addExit(ENCODER, layer, embedder.dimensions, embedder.pooling, content, embedder.modelId, embedder.prefix);
       const mean = await embedder.mean(layer);

@@ -7,6 +7,14 @@ import { absolute, fail, isBytes, isNode, toBytes } from './wasm.js';
 
 const PART = 1 << 21;
 const TRIES = 4;
+/** Where storage is blocked, asking for `caches` may throw already. */
+function hasCaches() {
+  try {
+    return !!globalThis.caches;
+  } catch {
+    return false;
+  }
+}
 const sleep = (ms) => new Promise((wake) => setTimeout(wake, ms));
 
 export class Download {
@@ -16,7 +24,7 @@ export class Download {
     if (isBytes(source)) this.bytes = toBytes(source);
     else this.url = absolute(source, what);
     this.cacheName = cache === true ? 'smartrouter' : cache;
-    if (!this.url || !/^https?:$/.test(this.url.protocol) || !globalThis.caches) this.cacheName = false;
+    if (!this.url || !/^https?:$/.test(this.url.protocol) || !hasCaches()) this.cacheName = false;
     this.#reset();
   }
   #reset() {

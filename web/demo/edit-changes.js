@@ -38,7 +38,7 @@ export class Changes {
   }
   failed(error) {
     this.#as(() => {
-      const { text, detail } = trouble(error, this.edit.session.own ? 'own' : 'load');
+      const { text, detail } = trouble(error, this.edit.session.own ? 'own' : 'compile');
       fill(this.body, h('div.notice', { role: 'alert' }, h('p', {}, text), h('p.soft', { dir: 'auto' }, detail)));
     });
   }

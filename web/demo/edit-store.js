@@ -99,7 +99,7 @@ const wrong = (message) => {
 /** Enough of routes/README.md that the editor can show it; compile() checks the rest. Returns a clean copy. */
 export function checkShape(file) {
   if (!isObject(file) || !Array.isArray(file.routes) || !file.routes.length) wrong(t('import.routes'));
-  if (file.routes.length > MOST_ROUTES) wrong(t('import.many', { most: MOST_ROUTES }));
+  if (file.routes.length > MOST_ROUTES) wrong(t('import.toomany', { most: MOST_ROUTES }));
   let count = 0;
   const ids = new Set();
   const texts = (route, name) => {

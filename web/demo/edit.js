@@ -1,5 +1,5 @@
 // Edit: routes and utterances, compiled again after each change, and what that does to the example prompts.
-import { $, debounce, dress, fill, h, icon, save, set, shapeOf } from './dom.js';
+import { $, debounce, dress, fill, h, icon, save, shapeOf } from './dom.js';
 import { t, number, onLanguage } from './i18n.js';
 import { RouteStore, checkShape, forCompile } from './edit-store.js';
 import { Changes } from './edit-changes.js';
@@ -107,7 +107,12 @@ class Edit {
     this.#bar();
     this.#tabs();
     this.#form();
-    const grid = h('div.edit-grid', {}, h('div.column', {}, this.list, this.form), this.changes.node);
+    const addRoute = h('button.link-button', { type: 'button', 'data-focus': 'add route', onclick: () => {
+      this.selected = store.add();
+      this.#render();
+      this.form.querySelector('input')?.select();
+    } }, t('edit.addroute'));
+    const grid = h('div.edit-grid', {}, h('div.column', {}, h('div.route-head', {}, this.list, addRoute), this.form), this.changes.node);
     fill(this.body, this.bar, grid);
     this.changes.render();
     if (focused) this.body.querySelector(`[data-focus="${CSS.escape(focused)}"]`)?.focus();
@@ -143,12 +148,6 @@ class Edit {
       onkeydown: (event) => this.#tabKeys(event, route),
     }, shapeOf(this.looks.get(route.id)), h('span', {}, route.label), h('span.num', {}, number(route.utterances.length)));
     fill(this.list, store.file.routes.map(tab));
-    this.list.after(this.addRoute ??= h('button.link-button', { type: 'button', 'data-focus': 'add route', onclick: () => {
-      this.selected = store.add();
-      this.#render();
-      this.form.querySelector('input')?.select();
-    } }));
-    this.addRoute.textContent = t('edit.addroute');
     const selected = store.file.routes.findIndex((r) => r.id === this.selected);
     this.form.setAttribute('aria-labelledby', `tab-${selected}`);
   }

@@ -61,6 +61,7 @@ export class PromptMap {
     this.points = all.map(({ text, route, negative, xy }) => ({ text, route, negative, xy, look: looks.get(route) }));
     this.index = new Map(this.points.map((p, i) => [`${p.route}\n${p.text}`, i]));
     this.at = null;
+    this.painted = null;
     this.#activate(-1);
     this.#controls();
     this.#draw();
@@ -89,7 +90,7 @@ export class PromptMap {
     if (this.chosen === null) this.#useExit(this.#natural());
     const here = decision && (this.trier.stages.get(this.exit) ?? (decision.exit === this.exit ? decision : null));
     this.lines = here ? here.why.slice(0, 3).map((w) => this.index.get(`${w.route}\n${w.text}`)).filter((i) => i !== undefined) : [];
-    this.look = here ? this.session.looks.get(here.route) : null;
+    this.look = here ? this.session.looks.get(decision.route) : null;
     $('map-hint').textContent = decision && !here && this.chosen !== null ? t('map.unread') : t('map.hint');
     this.#moveTo(here?.xy ?? null);
   }
@@ -112,53 +113,72 @@ export class PromptMap {
 
   // ---- drawing
 
+  /** The colours have changed. */
   draw() {
+    this.painted = null;
     this.#draw();
   }
   #place([x, y]) {
-    const { frame, wide, high } = this;
+    const { frame, wide = this.box.clientWidth, high = this.box.clientHeight } = this;
     const size = Math.min(wide, high) * (0.5 - PAD);
     const clamp = (v, most) => Math.max(8, Math.min(most - 8, v));
     return [clamp(wide / 2 + ((x - frame.x) / frame.half) * size * (wide > high ? Math.min(wide / high, 1.5) : 1), wide), clamp(high / 2 - ((y - frame.y) / frame.half) * size, high)];
   }
-  #draw() {
-    const { pen, canvas, box } = this;
-    const scale = Math.min(3, devicePixelRatio || 1);
-    this.wide = box.clientWidth;
-    this.high = box.clientHeight;
-    if (!this.wide || !this.frame) return;
-    if (canvas.width !== Math.round(this.wide * scale) || canvas.height !== Math.round(this.high * scale)) {
-      canvas.width = Math.round(this.wide * scale);
-      canvas.height = Math.round(this.high * scale);
-    }
+  #colours() {
     const style = getComputedStyle(document.documentElement);
-    const colours = Array.from({ length: 8 }, (_, i) => style.getPropertyValue(`--c${i}`).trim());
-    const ink = style.getPropertyValue('--ink').trim(), paper = style.getPropertyValue('--paper').trim();
-    pen.setTransform(scale, 0, 0, scale, 0, 0);
-    pen.clearRect(0, 0, this.wide, this.high);
-    const many = this.points.length;
-    const size = many > 2000 ? 2 : many > 600 ? 3 : 4.2;
-    pen.globalAlpha = this.at ? 0.5 : 0.75;
-    const near = new Set(this.lines);
-    this.points.forEach((p, i) => {
-      if (near.has(i)) return;
-      const [x, y] = this.#place(p.xy);
-      pen.fillStyle = colours[p.look.colour];
-      mark(pen, p.look.shape, x, y, size, p.negative);
+    const get = (name) => style.getPropertyValue(name).trim();
+    return { marks: Array.from({ length: 8 }, (_, i) => get(`--c${i}`)), ink: get('--ink'), paper: get('--paper') };
+  }
+  /** One drawing a frame, however often it is asked for. */
+  #draw() {
+    this.frameAsked ||= requestAnimationFrame(() => {
+      this.frameAsked = 0;
+      this.#paint();
     });
-    pen.globalAlpha = 1;
-    if (this.at) this.#drawPrompt(colours, ink, paper, size);
+  }
+  #paint() {
+    const { pen, canvas, box } = this;
+    const scale = Math.min(2, devicePixelRatio || 1);
+    if (!this.frame || !box.clientWidth) return;
+    const [wide, high] = [box.clientWidth, box.clientHeight];
+    const key = [wide, high, scale, this.exit, !!this.at, this.session.router.content].join();
+    if (this.painted !== key) {
+      this.painted = key;
+      Object.assign(this, { wide, high, colours: this.#colours() });
+      for (const c of [canvas, (this.ground ??= document.createElement('canvas'))])
+        Object.assign(c, { width: Math.round(wide * scale), height: Math.round(high * scale) });
+      this.#paintGround(this.ground.getContext('2d'), scale);
+    }
+    const { ink } = this.colours;
+    pen.setTransform(1, 0, 0, 1, 0, 0);
+    pen.clearRect(0, 0, canvas.width, canvas.height);
+    pen.drawImage(this.ground, 0, 0);
+    pen.setTransform(scale, 0, 0, scale, 0, 0);
+    if (this.at) this.#paintPrompt();
     if (this.active >= 0) {
       const [x, y] = this.#place(this.points[this.active].xy);
       pen.strokeStyle = ink;
       pen.lineWidth = 2;
       pen.beginPath();
-      pen.arc(x, y, size + 4, 0, 7);
+      pen.arc(x, y, this.size + 4, 0, 7);
       pen.stroke();
     }
   }
-  #drawPrompt(colours, ink, paper, size) {
-    const { pen } = this;
+  /** The marks: painted once, then copied for every frame. */
+  #paintGround(pen, scale) {
+    const many = this.points.length;
+    this.size = many > 2000 ? 2 : many > 600 ? 3 : 4.2;
+    pen.setTransform(scale, 0, 0, scale, 0, 0);
+    pen.globalAlpha = this.at ? 0.5 : 0.75;
+    for (const p of this.points) {
+      const [x, y] = this.#place(p.xy);
+      pen.fillStyle = this.colours.marks[p.look.colour];
+      mark(pen, p.look.shape, x, y, this.size, p.negative);
+    }
+  }
+  #paintPrompt() {
+    const { pen, size } = this;
+    const { marks: colours, ink, paper } = this.colours;
     const [x, y] = this.#place(this.at);
     const colour = this.look ? colours[this.look.colour] : ink;
     pen.strokeStyle = colour;

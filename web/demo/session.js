@@ -35,7 +35,7 @@ export class Session extends EventTarget {
     this.abort = new AbortController();
     const { signal } = this.abort;
     const { asset, table, model, embedder } = this.source;
-    const options = embedder ? { asset, embedder } : { asset, table, model, autoload: this.wanted || !table };
+    const options = embedder ? { asset, embedder } : { asset, table, model, autoload: this.wanted };
     for (const name of ['table', 'model']) if (!options[name]) delete options[name];
     let router;
     try {

@@ -155,7 +155,6 @@ export class Try extends EventTarget {
     const { router } = this.session;
     if (!router) return;
     this.#problem(null);
-    this.looks = this.session.looks;
     this.rows = null;
     this.decision = null;
     this.#bars();
@@ -172,21 +171,30 @@ export class Try extends EventTarget {
   }
   #show(decision, settled = false) {
     this.decision = decision;
-    const { router } = this.session;
-    $('answer').classList.toggle('has', !!decision);
     $('chip').hidden = !decision;
     $('chip-idle').hidden = !!decision;
-    if (!decision) {
-      this.announced = '';
-      fill($('verdict'), h('p.verdict-note', {}, t('verdict.idle')));
-    } else {
-      const look = this.looks.get(decision.route);
+    if (!decision) this.announced = '';
+    else {
+      const look = this.session.looks.get(decision.route);
       set($('chip'), { class: `chip c${look.colour}${decision.uncertain || decision.confidence < 0.5 ? ' unsure' : ''}` });
       fill($('chip'), shapeOf(look), h('span', {}, decision.label), h('span.sure', {}, sureness(decision)));
+      this.sayLater();
+    }
+    this.settled = settled;
+    this.frame ||= requestAnimationFrame(() => this.#rest());
+  }
+  /** What need not keep up with every keystroke, once a frame. */
+  #rest() {
+    this.frame = 0;
+    const { decision, settled } = this;
+    if (!this.session.router) return;
+    $('answer').classList.toggle('has', !!decision);
+    if (!decision) fill($('verdict'), h('p.verdict-note', {}, t('verdict.idle')));
+    else {
+      const look = this.session.looks.get(decision.route);
       fill($('verdict'),
         h(`p.verdict-route.c${look.colour}`, {}, shapeOf(look), h('span', {}, decision.label)),
-        h('p.verdict-note', {}, h('strong', {}, confidence(decision)), ' ', reason(router, decision)));
-      this.sayLater();
+        h('p.verdict-note', {}, h('strong', {}, confidence(decision)), ' ', reason(this.session.router, decision)));
     }
     this.#bars();
     this.#why();
@@ -211,6 +219,10 @@ export class Try extends EventTarget {
     const scores = new Map(decision.scores.map((s) => [s.route, s.score]));
     const { thresholds } = router.exits[decision.exit];
     const second = decision.scores[1]?.score;
+    // Where all scores are high, as in a space that nobody has centred, the bars begin higher, and say so.
+    const least = Math.min(...decision.scores.map((s) => s.score));
+    const from = least > 0.45 ? Math.floor((least - 0.1) * 10) / 10 : 0;
+    const clip = (v) => Math.max(0, Math.min(1, (v - from) / (1 - from)));
     for (const row of this.rows) {
       const score = scores.get(row.id) ?? 0;
       const { tau, margin } = thresholds[row.i];
@@ -221,12 +233,16 @@ export class Try extends EventTarget {
       row.tau.style.setProperty('--tau', clip(tau));
       row.margin.hidden = row.id !== decision.nearest || !(margin > 0) || second === undefined;
       row.margin.style.setProperty('--from', clip(second ?? 0));
-      row.margin.style.setProperty('--wide', Math.min(clip(margin), 1 - clip(second ?? 0)));
+      row.margin.style.setProperty('--wide', Math.min(margin / (1 - from), 1 - clip(second ?? 0)));
     }
-    $('bars-legend').hidden = !thresholds.some(({ tau, margin }) => tau > 0 || margin > 0);
+    const marks = thresholds.some(({ tau, margin }) => tau > 0 || margin > 0);
+    for (const node of $('bars-legend').children) node.hidden = !marks;
+    const note = $('bars-from');
+    note.hidden = !from;
+    note.textContent = t('bars.from', { from: number(from, 1) });
   }
   #bar(route) {
-    const look = this.looks.get(route.id);
+    const look = this.session.looks.get(route.id);
     const row = { id: route.id, i: route.i, fill: h('span.bar-fill'), tau: h('span.bar-tau'), margin: h('span.bar-margin') };
     row.value = h('span.bar-value.num', { role: 'cell' });
     row.node = h(`div.bar.c${look.colour}`, { role: 'row' },
@@ -240,7 +256,7 @@ export class Try extends EventTarget {
     const { decision } = this;
     const labels = new Map(this.session.router.routes.map((r) => [r.id, r.label]));
     fill($('why'), (decision?.why ?? []).slice(0, 4).map((why) => h('li', {},
-      shapeOf(this.looks.get(why.route)),
+      shapeOf(this.session.looks.get(why.route)),
       h('span.why-text', { dir: 'auto' }, why.text || t('why.notext'), h('span.visually-hidden', {}, ` (${labels.get(why.route)})`)),
       h('span.num', {}, h('span.visually-hidden', {}, `${t('why.similarity')} `), number(why.similarity, 2)))));
   }
@@ -249,6 +265,9 @@ export class Try extends EventTarget {
     if (!router) return;
     const { state } = router;
     const shown = router.exits.filter((e) => e.embedder !== 'table' || this.session.source.table);
+    const key = [current(), router.content, state.exit, this.decision?.exit, this.decision?.route, ...[...this.stages].map(([e, s]) => e + ms(s.ms) + s.route)].join();
+    if (this.exitsKey === key) return;
+    this.exitsKey = key;
     fill($('exits'), shown.map((e) => {
       const ready = e.exit <= state.exit;
       const decided = this.decision?.exit === e.exit;
@@ -298,11 +317,10 @@ export class Try extends EventTarget {
     if (!error) return fill(box);
     const { text, detail } = trouble(error, this.session.own ? 'own' : 'load');
     fill(box, h('p', {}, text), h('p.soft', {}, detail),
-      error.code !== 'SR_WASM' && h('button.button', { type: 'button', onclick: () => this.session.retry()?.catch?.(() => {}) }, t('retry')));
+      error.code !== 'SR_WASM' && typeof WebAssembly !== 'undefined' && h('button.button', { type: 'button', onclick: () => this.session.retry()?.catch?.(() => {}) }, t('retry')));
   }
 }
 
-const clip = (v) => Math.max(0, Math.min(1, v));
 /** The usual five are described in the reader's language, others as their author did. */
 function about(route) {
   const key = `about.${route.id}`;

@@ -27,12 +27,13 @@ export const confidence = (decision) => t('confidence', { words: sureness(decisi
 
 /** What went wrong and what to do about it. The technical message follows in brackets, so that it can be reported. */
 export function trouble(error, where = 'load') {
-  const code = error?.code ?? '';
+  const code = typeof WebAssembly === 'undefined' ? 'SR_WASM' : error?.code ?? '';
   const known = {
     SR_WASM: 'error.wasm', SR_FETCH: 'error.fetch', SR_E_CHECKSUM: 'error.damaged', SR_E_TRUNCATED: 'error.damaged', SR_E_FORMAT: 'error.damaged',
     SR_INTEGRITY: 'error.damaged', SR_E_MAGIC: 'error.kind', SR_E_VERSION: 'error.version', SR_E_MEMORY: 'error.memory', SR_E_MODEL: 'error.model',
     SR_E_DIM: 'error.dimensions', SR_TIMEOUT: 'error.timeout', SR_RESPONSE: 'error.response', SR_ROUTES: 'error.routes',
   }[code];
+  if (where === 'compile' && /^SR_E_(FORMAT|ZERO|LIMIT|UTF8|NAN)$/.test(code)) return { text: t('error.routes'), detail: `${code}: ${error.message}` };
   const key = where === 'own' && code === 'SR_FETCH' && !/answered \d/.test(error.message) ? 'error.cors' : known;
   return { text: t(key ?? 'error.other'), detail: `${code ? `${code}: ` : ''}${error?.message ?? error}` };
 }
