@@ -50,6 +50,7 @@ help:
 	@echo 'make all       native program, WebAssembly, model and route assets'
 	@echo 'make check     formatting, types, generated files'
 	@echo 'make bench     timings, against peers; writes build/bench.json'
+	@echo 'make librechat  the plugin for LibreChat: build/librechat/, the folder to copy'
 	@echo 'make pack      npm packages under build/pack/'
 	@echo 'make clean     remove build output (downloads are kept)'
 

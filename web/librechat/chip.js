@@ -91,7 +91,7 @@ function set(node, name, value) {
 }
 
 export function placeIn(form, sendButton) {
-  const row = form.querySelector('.items-between') || rowOf(form, sendButton);
+  const row = sendButton?.closest('.items-between') || form.querySelector('.items-between') || rowOf(form, sendButton);
   if (!row) return null;
   const spacer = [...row.children].find((child) => child.classList.contains('mx-auto') && child.childElementCount === 0);
   const wrapper = [...row.children].find((child) => child.contains(sendButton));

@@ -25,7 +25,7 @@ function decide(text, deep) {
 
 export class SmartRouter extends EventTarget {
   static async load(given) {
-    globalThis.doubleOptions = { asset: String(given.asset), table: String(given.table), model: String(given.model), autoload: given.autoload };
+    globalThis.doubleOptions = { asset: String(given.asset), table: String(given.table), model: String(given.model), autoload: given.autoload, embedder: given.embedder?.modelId, lastExit: given.lastExit };
     if (options().loadMs) await wait(options().loadMs);
     if (options().loadFails) throw Object.assign(new Error('no such file'), { code: 'SR_FETCH' });
     return new SmartRouter();

@@ -254,6 +254,24 @@ inBrowsers('sending', (test) => {
     assert.equal(at.posts[0].text, 'debug this');
   });
 
+  const files = { replace: { 'files.json': '{ "asset": "a.srr", "table": "a.srt", "model": "a.srm" }' } };
+  test('asks for the encoder once, when the composer is used', { ...files, config: { embedder: { lastExit: 2 } } }, async (at) => {
+    await at.send('debug this');
+    const { asset, table, model, autoload, lastExit } = await at.run(() => window.doubleOptions);
+    for (const [url, name] of [[asset, 'a.srr'], [table, 'a.srt'], [model, 'a.srm']]) assert.ok(url.endsWith(`/${name}`), url);
+    assert.deepEqual([autoload, lastExit, await at.run(() => window.doubleLoads)], [false, 2, 1]);
+  });
+  test('never asks for it when the operator says never', { ...files, config: { embedder: { download: 'never' } } }, async (at) => {
+    await at.send('debug this');
+    assert.deepEqual(await at.run(() => [window.doubleOptions.model, window.doubleLoads ?? 0]), ['undefined', 0]);
+  });
+  test('takes the operator\'s embeddings server', { ...files, config: { embedder: { type: 'server', url: '/embeddings/v1', model: 'big' }, files: { asset: 'own.srr' } } }, async (at) => {
+    await at.send('debug this');
+    const { embedder, table, model, asset } = await at.run(() => window.doubleOptions);
+    assert.deepEqual([embedder, table, model], ['big', 'undefined', 'undefined']);
+    assert.ok(asset.endsWith('/smartrouter/own.srr'));
+  });
+
   test('goes to an endpoint and a model where no spec is named', { config: { routes: { 'deep-engineering': { endpoint: 'Strong', model: 'engineer' } } } }, async (at) => {
     const post = await at.send('debug this');
     assert.deepEqual([post.endpoint, post.model, post.spec], ['Strong', 'engineer', undefined]);
