@@ -20,11 +20,12 @@ static int is_finite_bits(uint32_t u) {
 #define META_FIELDS(U, F)                                                                                              \
     U(dim)                                                                                                             \
     U(layers)                                                                                                          \
-    U(heads) U(ffn_dim) U(piece_count) U(node_count) U(max_tokens) U(position_offset) U(activation)                    \
-        U(attention_bias_reach) F(norm_epsilon) F(unknown_score) U(tokenizer) U(tokenizer_flags) U(begin) U(end)       \
-            U(unknown) U(pad) U(mask) U(pooling) U(embedding_coding) U(subspaces) U(position_coding) U(layer_coding)   \
-                U(score_coding) F(score_low) F(score_step) U(map_count) U(map_outputs) U(head_pieces)                  \
-                    U(upstream_pieces) U(id_bytes) U(prefix_bytes)
+    U(heads)                                                                                                           \
+    U(ffn_dim) U(piece_count) U(node_count) U(max_tokens) U(position_offset) U(activation) U(attention_bias_reach)     \
+        F(norm_epsilon) F(unknown_score) U(tokenizer) U(tokenizer_flags) U(begin) U(end) U(unknown) U(pad) U(mask)     \
+            U(pooling) U(embedding_coding) U(subspaces) U(position_coding) U(layer_coding) U(score_coding)             \
+                F(score_low) F(score_step) U(map_count) U(map_outputs) U(head_pieces) U(upstream_pieces) U(id_bytes)   \
+                    U(prefix_bytes)
 
 enum { ID_AT = 132, PREFIX_AT = ID_AT + SR_MODEL_ID_BYTES, ZERO_AT = PREFIX_AT + SR_MODEL_PREFIX_BYTES };
 
@@ -139,9 +140,10 @@ int sr_coding_row(uint32_t coding, const uint8_t *row, uint32_t cols, float *out
         for (uint32_t b = 0; b < cols; b += 32, row += 18) {
             float scale = sr_half_to_float((uint16_t)(row[0] | row[1] << 8));
             bad |= !is_finite_bits(float_bits(scale));
+            float *low = out + b, *high = low + 16;
             for (int j = 0; j < 16; j++) {
-                out[b + (uint32_t)j] = (float)((row[2 + j] & 15) - 8) * scale;
-                out[b + (uint32_t)j + 16] = (float)((row[2 + j] >> 4) - 8) * scale;
+                low[j] = (float)((row[2 + j] & 15) - 8) * scale;
+                high[j] = (float)((row[2 + j] >> 4) - 8) * scale;
             }
         }
     } else {

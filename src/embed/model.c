@@ -213,23 +213,21 @@ static int read_first_part(sr_model *m) {
 }
 
 /* One stored row to 7 bits with a scale a group, in the kernels' order. */
-static void pack_row(sr_matrix *w, uint32_t r, const float *row) {
+static void pack_row(const sr_matmul_kernels *kernels, sr_matrix *w, uint32_t r, const float *row) {
     uint8_t *out = w->packed + (size_t)(r & ~15u) * w->cols + (r & 15) * 4;
     for (uint32_t from = 0, g = 0; from < w->cols; from += SR_MATMUL_GROUP, g++) {
         uint32_t to = w->cols - from < SR_MATMUL_GROUP ? w->cols : from + SR_MATMUL_GROUP;
-        float peak = 0;
-        for (uint32_t c = from; c < to; c++) {
-            float a = row[c] < 0 ? -row[c] : row[c];
-            if (a > peak) peak = a;
-        }
+        float peak = kernels->peak(row + from, to - from);
         float inverse = peak > 1e-30f && peak < 1e30f ? 63.0f / peak : 0;
         w->scale[(size_t)g * w->rows + r] = inverse > 0 ? peak / 63.0f : 0;
-        for (uint32_t c = from; c < to; c++) {
-            float v = row[c] * inverse + 12582912.0f; /* rounds half to even */
+        uint8_t bytes[SR_MATMUL_GROUP];
+        for (uint32_t c = 0; c < to - from; c++) {
+            float v = row[from + c] * inverse + 12582912.0f; /* rounds half to even */
             uint32_t bits;
             memcpy(&bits, &v, 4);
-            out[(size_t)(c >> 2) * 64 + (c & 3)] = (uint8_t)(bits - 0x4b400000 + 64);
+            bytes[c] = (uint8_t)(bits - 0x4b400000 + 64);
         }
+        for (uint32_t c = from; c < to; c += 4) memcpy(out + (size_t)c * 16, bytes + (c - from), 4);
     }
 }
 
@@ -238,7 +236,7 @@ static int read_matrix(sr_model *m, const uint8_t **p, sr_matrix *w, uint32_t fi
     for (uint32_t r = 0; r < rows; r++, *p += row_bytes) {
         int e = sr_coding_row(m->meta.layer_coding, *p, w->cols, m->row_scratch);
         if (e < 0) return e;
-        pack_row(w, first_row + r, m->row_scratch);
+        pack_row(m->kernels, w, first_row + r, m->row_scratch);
     }
     return 0;
 }
@@ -310,8 +308,21 @@ void sr_model_embedding(const sr_model *m, uint32_t piece, float *out) {
         return;
     }
     uint32_t width = k->dim / k->subspaces;
-    for (uint32_t s = 0; s < k->subspaces; s++)
-        memcpy(out + (size_t)s * width, m->codebooks + ((size_t)s * 256 + row[s]) * width, width * sizeof(float));
+    const float *book = m->codebooks;
+    /* copies of a constant size are a few moves; calling memcpy took most of exit 0's time */
+#define COPY(n)                                                                                                        \
+    case n:                                                                                                            \
+        for (uint32_t s = 0; s < k->subspaces; s++, out += n, book += 256 * n) memcpy(out, book + row[s] * n, n * 4);  \
+        return;
+    switch (width) {
+        COPY(4)
+        COPY(6)
+        COPY(8)
+    default:
+        for (uint32_t s = 0; s < k->subspaces; s++, out += width, book += (size_t)256 * width)
+            memcpy(out, book + (size_t)row[s] * width, width * sizeof(float));
+    }
+#undef COPY
 }
 
 void sr_model_position(const sr_model *m, uint32_t position, float *out) {

@@ -37,6 +37,8 @@ typedef struct {
      * * row_stride + r])), r < 16. activation: -1 none, 0 GELU with erf, 1 GELU with tanh, 2 ReLU */
     void (*finish)(const int32_t *out, size_t tokens, size_t groups, const float *token_scale, const float *row_scale,
                    size_t row_stride, const float *bias, int activation, float *y, size_t stride);
+    /* max |x|; NaN counts as nothing */
+    float (*peak)(const float *x, size_t n);
     /* x = layer norm(x + add) * gain + bias; add may be null */
     void (*norm)(float *x, const float *add, const float *gain, const float *bias, size_t n, float epsilon);
     /* One head over all tokens. q[t * stride + e], keys[e * key_stride + s] (transposed, key_stride a multiple of 8, at

@@ -115,12 +115,16 @@ F8_INLINE f8 gelu_tanh8(f8 x) {
     return x / (splat8(1.0f) + exp8(u));
 }
 
+static float float_peak(const float *x, size_t n) {
+    f8 peak = splat8(0);
+    for (size_t i = 0; i < n; i += 8) peak = max8(abs8(load8(x + i)), peak);
+    return peak8(peak);
+}
+
 static void float_quantise(const float *x, size_t cols, int8_t *q, float *scale, int32_t *sum) {
     for (size_t from = 0, g = 0; from < cols; from += SR_MATMUL_GROUP, g++) {
         size_t to = cols - from < SR_MATMUL_GROUP ? cols : from + SR_MATMUL_GROUP;
-        f8 peak = splat8(0);
-        for (size_t i = from; i < to; i += 8) peak = max8(abs8(load8(x + i)), peak);
-        float top = peak8(peak);
+        float top = float_peak(x + from, to - from);
         scale[g] = 0;
         sum[g] = 0;
         if (!(top > 1e-30f && top < 1e30f)) { /* zeros; or a hostile file's numbers, of which nothing sensible comes */
@@ -269,5 +273,6 @@ static void float_attend(float *q, const float *keys, const float *v, size_t tok
     }
 }
 
-#define SR_MATMUL_FLOAT_FUNCTIONS float_quantise, float_finish, float_norm, float_attend, float_add, float_unit
+#define SR_MATMUL_FLOAT_FUNCTIONS                                                                                      \
+    float_quantise, float_finish, float_peak, float_norm, float_attend, float_add, float_unit
 #endif
