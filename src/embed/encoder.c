@@ -84,8 +84,8 @@ int sr_encoder_start(sr_encoder *e, const char *text, size_t bytes) {
     for (uint32_t t = 0; t < e->tokens; t++) {
         float *x = e->states + (size_t)t * k->dim;
         sr_model_embedding(m, e->ids[t], x);
-        sr_model_position(m, t, e->wide);
-        m->kernels->norm(x, e->wide, m->embedding_norm, m->embedding_norm + k->dim, k->dim, k->norm_epsilon);
+        m->kernels->norm(x, m->positions + (size_t)t * k->dim, m->embedding_norm, m->embedding_norm + k->dim, k->dim,
+                         k->norm_epsilon);
     }
     e->layer = 0;
     return (int)e->tokens;

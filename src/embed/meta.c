@@ -21,7 +21,8 @@ static int is_finite_bits(uint32_t u) {
     U(dim)                                                                                                             \
     U(layers)                                                                                                          \
     U(heads)                                                                                                           \
-    U(ffn_dim) U(piece_count) U(node_count) U(max_tokens) U(position_offset) U(activation) U(attention_bias_reach)     \
+    U(ffn_dim)                                                                                                         \
+    U(piece_count) U(node_count) U(max_tokens) U(position_offset) U(activation) U(attention_bias_reach)                \
         F(norm_epsilon) F(unknown_score) U(tokenizer) U(tokenizer_flags) U(begin) U(end) U(unknown) U(pad) U(mask)     \
             U(pooling) U(embedding_coding) U(subspaces) U(position_coding) U(layer_coding) U(score_coding)             \
                 F(score_low) F(score_step) U(map_count) U(map_outputs) U(head_pieces) U(upstream_pieces) U(id_bytes)   \

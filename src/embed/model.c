@@ -36,6 +36,7 @@ static size_t lay_out(sr_model *m, uint8_t *mem) {
     m->tokenizer.map_from = carve(&a, sr_map_bytes(k->map_count, k->map_outputs));
     m->codebooks = carve(&a, k->embedding_coding == SR_CODING_PQ ? (size_t)256 * k->dim * 4 : 0);
     m->embedding_norm = carve(&a, (size_t)k->dim * 8);
+    m->positions = carve(&a, (size_t)k->max_tokens * k->dim * 4);
     m->attention_bias = carve(&a, attention_bias_count(k) * 4);
     m->exit_means = carve(&a, ((size_t)k->layers + 1) * k->dim * 4);
     m->row_scratch = carve(&a, SR_MODEL_MAX_FFN * 4);
@@ -186,8 +187,12 @@ static int read_first_part(sr_model *m) {
     t->flags = k->tokenizer_flags;
     if ((e = verified(m, SR_MODEL_EMBEDDING, 0, &m->embedding, &s)) < 0) return e;
     m->embedding_row_bytes = sr_coding_row_bytes(k->embedding_coding, k->dim, k->subspaces);
-    if ((e = verified(m, SR_MODEL_POSITIONS, 0, &m->positions, &s)) < 0) return e;
-    m->position_row_bytes = sr_coding_row_bytes(k->position_coding, k->dim, 0);
+    if ((e = verified(m, SR_MODEL_POSITIONS, 0, &p, &s)) < 0) return e;
+    size_t row_bytes = sr_coding_row_bytes(k->position_coding, k->dim, 0);
+    for (uint32_t i = 0; i < k->max_tokens; i++)
+        if ((e = sr_coding_row(k->position_coding, p + (i + (size_t)k->position_offset) * row_bytes, k->dim,
+                               m->positions + (size_t)i * k->dim)) < 0)
+            return e;
     if ((e = verified(m, SR_MODEL_EMBEDDING_NORM, 0, &p, &s)) < 0 ||
         (e = read_floats(p, 2 * k->dim, m->embedding_norm)) < 0)
         return e;
@@ -323,11 +328,6 @@ void sr_model_embedding(const sr_model *m, uint32_t piece, float *out) {
             memcpy(out, book + (size_t)row[s] * width, width * sizeof(float));
     }
 #undef COPY
-}
-
-void sr_model_position(const sr_model *m, uint32_t position, float *out) {
-    sr_coding_row(m->meta.position_coding, m->positions + (position + m->meta.position_offset) * m->position_row_bytes,
-                  m->meta.dim, out);
 }
 
 int sr_model_exit_mean(const sr_model *m, uint32_t layer, float *out) {

@@ -94,8 +94,9 @@ struct sr_model {
     sr_tokenizer tokenizer;
     size_t available;
     int32_t ready; /* layers, or -1 */
-    const uint8_t *embedding, *positions;
-    size_t embedding_row_bytes, position_row_bytes;
+    const uint8_t *embedding;
+    size_t embedding_row_bytes;
+    float *positions; /* decoded: [max_tokens][dim] */
     float *codebooks, *embedding_norm, *attention_bias, *exit_means;
     int has_exit_means;
     const uint8_t *piece_ids;
@@ -108,8 +109,6 @@ struct sr_model {
 /* The embedding of a piece, without its position. piece < piece_count. Numbers were checked when the part arrived, but
  * for scales inside q4 and q8 rows: a hostile one shows as SR_E_NAN from sr_encoder_advance. */
 void sr_model_embedding(const sr_model *m, uint32_t piece, float *out);
-/* Row of POSITIONS, position offset included. */
-void sr_model_position(const sr_model *m, uint32_t position, float *out);
 /* Mean of ordinary prompts' unit vectors at an exit: out[dim]. SR_E_UNSUPPORTED without, SR_E_EXIT. */
 int sr_model_exit_mean(const sr_model *m, uint32_t layer, float *out);
 /* A piece's number in the upstream vocabulary; itself when the file does not say (or has not arrived whole). */

@@ -16,6 +16,8 @@ static const char usage[] =
     "  --vocab full|european|N   pieces kept: all, those of European scripts, or the N most useful of these "
     "(european)\n"
     "  --frequencies FILE        JSONL with \"text\": what is frequent there is useful; may be given more than once\n"
+    "  --counts FILE             the same, counted before: lines of an upstream piece number and a count\n"
+    "  --write-counts FILE       writes what was counted\n"
     "  --embedding q4|q8|f32|pqN token embeddings: 4 bits, 8 bits, 32 bits, or N bytes a piece (q4)\n"
     "  --positions q8|f32        (q8)\n"
     "  --layers N                layers kept (all)\n"
@@ -28,7 +30,7 @@ static const char usage[] =
     "  smartrouter model --from e5-small-q4.bin -o small.srm --vocab 100000 --embedding pq48 --layers 9\n";
 
 typedef struct {
-    const char *from, *to, *vocab;
+    const char *from, *to, *vocab, *counts, *write_counts;
     const char *frequencies[256];
     int frequency_count;
     sr_write_options write;
@@ -75,12 +77,15 @@ static int parse(int argc, char **argv, arguments *a) {
         }
         if (i + 1 == argc) return usage_error("an option without its value, or unknown", name);
         const char *value = argv[++i];
-        uint32_t none = 0;
         int good = 1;
         if (strcmp(name, "--from") == 0)
             a->from = value;
         else if (strcmp(name, "-o") == 0)
             a->to = value;
+        else if (strcmp(name, "--counts") == 0)
+            a->counts = value;
+        else if (strcmp(name, "--write-counts") == 0)
+            a->write_counts = value;
         else if (strcmp(name, "--vocab") == 0) {
             a->vocab = value;
             good = strcmp(value, "full") == 0 || strcmp(value, "european") == 0 || atoi(value) > 0;
@@ -102,7 +107,6 @@ static int parse(int argc, char **argv, arguments *a) {
             a->write.score_coding = value[0] == 'f' ? SR_SCORES_F32 : value[1] == '1' ? SR_SCORES_U16 : SR_SCORES_U8;
         } else
             return usage_error("unknown option", name);
-        (void)none;
         if (!good) {
             fprintf(stderr, "smartrouter model: %s cannot be %s (--help shows how)\n", name, value);
             return 2;
@@ -146,15 +150,25 @@ static int choose_pieces(const sr_model_source *s, arguments *a, uint8_t *keep, 
         a->write.keep = keep;
     }
     int by_count = atoi(a->vocab);
-    if (!by_count && a->write.embedding_coding != SR_CODING_PQ) return 0;
+    if (!by_count && a->write.embedding_coding != SR_CODING_PQ && !a->write_counts) return 0;
     fprintf(stderr, "smartrouter model: weighing pieces\n");
-    int e = sr_pieces_weigh(&s->model, a->frequencies, a->frequency_count, weight, error, sizeof error);
-    if (e < 0) {
-        fprintf(stderr, "smartrouter model: %s\n", error);
-        return e;
+    double *counts = calloc(s->model.piece_count, sizeof *counts);
+    int e = counts ? 0 : SR_E_MEMORY;
+    snprintf(error, sizeof error, "%s", sr_error_text(e));
+    if (e == 0)
+        e = sr_pieces_count(&s->model, a->frequencies, a->frequency_count, a->counts, counts, error, sizeof error);
+    if (e == 0 && a->write_counts && sr_pieces_write_counts(&s->model, counts, a->write_counts) != 0) {
+        snprintf(error, sizeof error, "%s: %s", a->write_counts, strerror(errno));
+        e = SR_E_ARGUMENT;
     }
-    if (by_count) e = sr_pieces_top(&s->model, keep, weight, (uint32_t)by_count);
-    a->write.piece_weight = weight;
+    if (e < 0)
+        fprintf(stderr, "smartrouter model: %s\n", error);
+    else {
+        sr_pieces_weigh(&s->model, counts, weight);
+        if (by_count) e = sr_pieces_top(&s->model, keep, weight, (uint32_t)by_count);
+        a->write.piece_weight = weight;
+    }
+    free(counts);
     return e;
 }
 

