@@ -12,6 +12,7 @@ static const struct {
     {"inspect", "show what is in a .srr, .srm, .srt or .srf file", sr_cmd_inspect},
     {"embed", "turn texts into vectors", sr_cmd_embed},
     {"tune", "make a route file and its fit from a corpus", sr_cmd_tune},
+    {"import", "make a .srv file of vectors from elsewhere", sr_cmd_import},
     {"model", "make an encoder model (.srm) from published weights", sr_cmd_model},
     {"bench", "time matcher and encoder", sr_cmd_bench},
 };
