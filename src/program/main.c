@@ -13,6 +13,7 @@ static const struct {
     {"embed", "turn texts into vectors", sr_cmd_embed},
     {"tune", "make a route file and its fit from a corpus", sr_cmd_tune},
     {"import", "make a .srv file of vectors from elsewhere", sr_cmd_import},
+    {"eval", "accuracy of a router on labelled prompts, with intervals", sr_cmd_eval},
     {"model", "make an encoder model (.srm) from published weights", sr_cmd_model},
     {"bench", "time matcher and encoder", sr_cmd_bench},
 };
