@@ -14,6 +14,8 @@ static const struct {
     {"tune", "make a route file and its fit from a corpus", sr_cmd_tune},
     {"import", "make a .srv file of vectors from elsewhere", sr_cmd_import},
     {"eval", "accuracy of a router on labelled prompts, with intervals", sr_cmd_eval},
+    {"sweep", "how many utterances, how long, in which words and languages", sr_cmd_sweep},
+    {"profile", "embedding models side by side", sr_cmd_profile},
     {"model", "make an encoder model (.srm) from published weights", sr_cmd_model},
     {"bench", "time matcher and encoder", sr_cmd_bench},
 };
