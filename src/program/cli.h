@@ -50,6 +50,7 @@ int cli_cores(void);
 
 int sr_cmd_compile(int argc, char **argv);
 int sr_cmd_route(int argc, char **argv);
+int sr_cmd_corpus(int argc, char **argv);
 int sr_cmd_embed(int argc, char **argv);
 int sr_cmd_inspect(int argc, char **argv);
 int sr_cmd_model(int argc, char **argv);
