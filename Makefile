@@ -51,6 +51,7 @@ help:
 	@echo 'make check     formatting, types, generated files'
 	@echo 'make bench     timings, against peers; writes build/bench.json'
 	@echo 'make librechat  the plugin for LibreChat: build/librechat/, the folder to copy'
+	@echo 'make evaluate  measures models, utterances and the shipped routes; writes build/report/report.html'
 	@echo 'make pack      npm packages under build/pack/'
 	@echo 'make clean     remove build output (downloads are kept)'
 
@@ -127,6 +128,18 @@ $(out)/tests/%: tests/c/%.c $(filter-out $(out)/obj/program/main.o,$(program_obj
 	@mkdir -p $(@D)
 	$(call say,test $@)
 	$(Q)$(CC) $(CFLAGS) -Itests/c $(LDFLAGS_$(config)) $(filter-out %.h,$^) $(LDLIBS) -o $@
+
+# ---- evaluation ------------------------------------------------------------------------------------------------
+# Everything in the report, and the tables in README.md, from one command that may be broken off. ../shared/data is used when it
+# is there. peers=1 fetches three published models too (Maven, ONNX Runtime) and takes much longer.
+evaluate: cli model routes web/report/node_modules/.package-lock.json
+	$(if $(peers),tests/peers/fetch.sh $(abspath $(downloads))/peers)
+	PEERS=$(if $(peers),$(downloads)/peers) web/report/evaluate.sh $(out)/smartrouter build/report
+	$(node) web/report/readme.js README.md build/report
+
+web/report/node_modules/.package-lock.json: web/report/package.json web/report/package-lock.json
+	cd web/report && npm ci --no-progress --loglevel=error
+	@touch $@
 
 # ---- WebAssembly -----------------------------------------------------------------------------------------------
 # Two modules a variant: matcher-VARIANT.wasm (routes ready-made vectors) and smartrouter-VARIANT.wasm (all of the library).

@@ -59,6 +59,7 @@ int sr_cmd_bench(int argc, char **argv);
 int sr_cmd_eval(int argc, char **argv);
 int sr_cmd_import(int argc, char **argv);
 int sr_cmd_profile(int argc, char **argv);
+int sr_cmd_report(int argc, char **argv);
 int sr_cmd_sweep(int argc, char **argv);
 
 #endif

@@ -16,6 +16,7 @@ static const struct {
     {"eval", "accuracy of a router on labelled prompts, with intervals", sr_cmd_eval},
     {"sweep", "how many utterances, how long, in which words and languages", sr_cmd_sweep},
     {"profile", "embedding models side by side", sr_cmd_profile},
+    {"report", "gather what was measured, and write tables", sr_cmd_report},
     {"corpus", "check the written corpus", sr_cmd_corpus},
     {"model", "make an encoder model (.srm) from published weights", sr_cmd_model},
     {"bench", "time matcher and encoder", sr_cmd_bench},

@@ -1,0 +1,144 @@
+#!/bin/sh
+# make evaluate: measures everything and writes build/report/report.html, its tables and its data.
+#
+# evaluate.sh PROGRAM [OUTPUT]. Each step writes its file when it is done; a step whose file is newer than what it is made
+# from is not done again, and embedding goes on where it was broken off. Environment: SHARED_DATA, a folder with prompts/ and
+# benchmarks/ (default ../shared/data; left out when it is not there); PEERS, a folder that tests/peers/fetch.sh filled.
+set -eu
+program=$1
+out=${2:-build/report}
+shared=${SHARED_DATA:-../shared/data}
+peers=${PEERS:-}
+model=${MODEL:-build/model/smartrouter-model.srm}
+routes=${ROUTES:-build/routes/five-routes.srr}
+corpus=routes/corpus
+exits=${EXITS:-all}
+vectors=$out/vectors data=$out/data
+mkdir -p "$vectors" "$data"
+
+dev=$shared/prompts/dev.jsonl clinc=$shared/benchmarks/clinc150.jsonl home=$shared/benchmarks/home-intents.jsonl
+mteb=$shared/benchmarks/mteb-classification.csv
+[ -r "$dev" ] || { dev=; echo "evaluate: no $shared/prompts: only the project's own prompts are measured" >&2; }
+[ -r "$clinc" ] && [ -r "$home" ] || clinc= home=
+own=$(ls tests/prompts/??.jsonl)
+
+started=$(date +%s) step=0
+steps=$((7 + ${dev:+8} + ${clinc:+2}))
+say() { printf '%3d s  step %d of about %d: %s\n' $(($(date +%s) - started)) "$step" "$steps" "$1" >&2; }
+
+# made FILE WHAT DEPENDENCY ... : counts the step; true when FILE is newer than all dependencies
+made() {
+    file=$1 what=$2
+    shift 2
+    step=$((step + 1))
+    if [ -e "$file" ]; then
+        newer=1
+        for dependency in "$@"; do [ "$file" -nt "$dependency" ] || newer=0; done
+        [ $newer = 1 ] && { say "$what (there already)"; return 0; }
+    fi
+    say "$what"
+    return 1
+}
+
+# Which layers the asset answers after, and which files they are. A model with another content id starts afresh.
+pin=$vectors/model-$(cksum <"$model" | cut -d' ' -f1)
+[ -e "$pin" ] || { rm -f "$vectors"/own-*.srv* "$vectors"/corpus-*.srv* "$vectors"/dev-*.srv* "$vectors"/bench-*.srv* "$vectors"/model-*; touch "$pin"; }
+
+made "$data/../corpus.txt" "corpus check" "$program" $corpus/*/* ||
+    { "$program" corpus check "$corpus" >"$out/corpus.txt.part" || true; mv "$out/corpus.txt.part" "$out/corpus.txt"; }
+
+# ---- vectors: each text once, at every exit ----
+embed() { # embed NAME FILES...
+    name=$1
+    shift
+    step=$((step + 1))
+    say "vectors of $name"
+    "$program" embed --model "$model" --exits "$exits" --f16 -o "$vectors/$name-{exit}.srv" "$@"
+}
+embed own $own tests/prompts/out-of-scope.jsonl
+embed corpus "$corpus"
+[ -z "$dev" ] || embed dev "$dev"
+if [ -n "$clinc" ]; then
+    step=$((step + 1)) && say "vectors of the benchmarks"
+    "$program" embed --model "$model" --exits "${BENCH_EXITS:-0,1,4,7,9}" --f16 -o "$vectors/bench-{exit}.srv" "$clinc" "$home"
+fi
+
+# ---- how right is the shipped asset ----
+# No mistakes are shown of the project's own prompts: nobody looks at them one by one.
+made "$data/eval-own.json" "the asset on our own prompts" "$program" "$routes" "$vectors"/own-*.srv ||
+    "$program" eval --routes "$routes" --model "$model" --group id --mistakes 0 --by lang,hard -o "$data/eval-own.json" $own >/dev/null
+made "$data/eval-out-of-scope.json" "the asset on odd prompts" "$program" "$routes" "$vectors"/own-*.srv ||
+    "$program" eval --routes "$routes" --model "$model" --mistakes 0 --by kind -o "$data/eval-out-of-scope.json" tests/prompts/out-of-scope.jsonl >/dev/null
+if [ -n "$dev" ]; then
+    made "$data/eval-dev.json" "the asset on public prompts" "$program" "$routes" "$dev" ||
+        "$program" eval --routes "$routes" --model "$model" --mistakes 20 -o "$data/eval-dev.json" "$dev" >/dev/null
+fi
+
+# ---- how should utterances be written ----
+layer=${SWEEP_LAYER:-9}
+sweep() { # sweep NAME VECTORS OPTIONS... TESTS...
+    name=$1 files=$2
+    shift 2
+    made "$data/sweep-$name.json" "sweeps over $name" "$program" $(echo "$files" | tr , ' ') ||
+        "$program" sweep --pool "$corpus" --vectors "$files" --seeds "${SEEDS:-20}" -o "$data/sweep-$name.json" "$@" >/dev/null
+}
+sweep own "$vectors/corpus-$layer.srv,$vectors/own-$layer.srv" $own
+[ -z "$dev" ] || sweep dev "$vectors/corpus-$layer.srv,$vectors/dev-$layer.srv" "$dev"
+
+# ---- which model draws the map ----
+profile() { # profile EMBEDDER VECTORS...
+    name=$1
+    shift
+    all=$(for f in "$@"; do [ -e "$f" ] && echo "$f"; done)
+    made "$data/profile-$name--own.json" "profile of $name" "$program" $all ||
+        "$program" profile --pool "$corpus" --tests "$(echo $own | tr ' ' ,)" -o "$data/profile-$name--own.json" $all >/dev/null
+    [ -n "$dev" ] || return 0
+    bench=
+    [ -z "$clinc" ] || ! ls $all | grep -q bench || bench="--clinc $clinc --home $home"
+    [ ! -r "$mteb" ] || bench="$bench --mteb $mteb"
+    made "$data/profile-$name--dev.json" "profile of $name, public prompts" "$program" $all ||
+        "$program" profile --pool "$corpus" --tests "$dev" $bench -o "$data/profile-$name--dev.json" $all >/dev/null
+}
+for file in "$vectors"/own-*.srv; do
+    e=${file##*/own-} e=${e%.srv}
+    case $e in *[!0-9]*) continue ;; esac
+    steps=$((steps + 1 + ${dev:+1}))
+done 2>/dev/null
+for e in $(ls "$vectors" | sed -n 's/^own-\([0-9]*\)\.srv$/\1/p' | sort -n); do
+    profile "e5-$e" "$vectors/own-$e.srv" "$vectors/corpus-$e.srv" "$vectors/dev-$e.srv" "$vectors/bench-$e.srv"
+done
+
+# ---- other people's models, when they have been fetched ----
+for name in $(ls "$peers" 2>/dev/null); do
+    [ -r "$peers/$name/model.onnx" ] || continue
+    prefix= id=$name
+    case $name in
+    all-minilm-l6-v2) id=all-MiniLM-L6-v2 ;;
+    bge-small-en-v15) id=bge-small-en-v1.5 ;;
+    e5-small-v2) prefix='query: ' ;;
+    esac
+    log=$vectors/$name.log
+    node tests/peers/serve.js "$peers/$name" >"$log" 2>&1 &
+    server=$!
+    trap 'kill $server 2>/dev/null || true' EXIT INT TERM
+    for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do grep -q listening "$log" && break; sleep 1; done
+    url=$(sed -n 's/^listening on //p' "$log")
+    [ -n "$url" ] || { cat "$log" >&2; exit 3; }
+    for set in own corpus ${dev:+dev} ${clinc:+${PEER_BENCH:+bench}}; do
+        step=$((step + 1)) && say "vectors of $set by $id"
+        case $set in
+        own) files="$own tests/prompts/out-of-scope.jsonl" ;;
+        corpus) files=$corpus ;;
+        dev) files=$dev ;;
+        bench) files="$clinc $home" ;;
+        esac
+        "$program" embed --server "$url" --server-model "$id" --prefix "$prefix" --f16 -o "$vectors/peer-$name-$set.srv" $files
+    done
+    kill $server
+    trap - EXIT INT TERM
+    profile "$name" "$vectors/peer-$name-own.srv" "$vectors/peer-$name-corpus.srv" "$vectors/peer-$name-dev.srv" "$vectors/peer-$name-bench.srv"
+done
+
+"$program" report --data "$data" --routes "$routes" -o "$out"
+node web/report/render.js "$out/report.json" "$out/report.html"
+say done
