@@ -28,7 +28,7 @@ export async function startHost({ worker, wasm, matcher = null, engine, emit }) 
     }
   }
   const { Host, pause } = await import('./host.js');
-  return { host: new Host(wasm, matcher, { emit, pause, sliced: true, engine }), inWorker: false };
+  return { host: new Host(wasm, matcher, { emit, pause, engine }), inWorker: false };
 }
 
 export class Client {
@@ -42,7 +42,7 @@ export class Client {
 
   /** A worker can vanish without an event (out of memory), or never come back. Four ticks of silence while something is asked,
    * the last two after a ping, and it counts as dead; ticks, not the clock, so that a sleeping laptop harms nobody. */
-  static tickMs = 2500;
+  static tickMs = 5000;
   #watch() {
     this.silent = 0;
     if (this.timer) return;

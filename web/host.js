@@ -16,10 +16,9 @@ function messagePause() {
 }
 
 export class Host {
-  /** emit(message): 'state', 'first', 'interim'. pause(): resolves when others have had their turn. sliced: stop after every
-   * layer, not only at exits. */
-  constructor(wasm, matcher, { emit, pause, sliced = false, engine }) {
-    Object.assign(this, { wasm, matcher, emit, pause, sliced });
+  /** emit(message): 'state', 'first', 'interim'. pause(): resolves when others have had their turn. */
+  constructor(wasm, matcher, { emit, pause, engine }) {
+    Object.assign(this, { wasm, matcher, emit, pause });
     this.engine = engine ?? new Engine(wasm, matcher);
     this.ids = 0;
     this.dropped = new Set();
@@ -125,14 +124,13 @@ export class Host {
         pipe.start(text);
         let decision = null, layer = -1, pieces = 0;
         for (const exit of exits) {
-          if (decision || this.sliced) {
-            for (; this.sliced && layer + 1 < exit.layer; ) {
-              pieces = pipe.read(++layer);
-              await this.pause();
-              if (this.dropped.has(id)) return null;
-            }
+          // A layer at a time, in the worker too: a newer text gets in sooner, and a slow machine still answers pings.
+          while (layer + 1 < exit.layer) {
+            pieces = pipe.read(++layer);
             await this.pause();
+            if (this.dropped.has(id)) return null;
           }
+          if (decision) await this.pause();
           if (this.dropped.has(id)) return null;
           decision = pipe.answer(exit.exit);
           layer = exit.layer;

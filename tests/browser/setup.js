@@ -42,8 +42,9 @@ export const browsers = {
 
 function wrap(page, close) {
   const problems = [];
-  page.on('pageerror', (error) => problems.push(String(error.message)));
-  page.on('console', (message) => message.type() === 'error' && !/favicon/.test(message.text()) && problems.push(message.text()));
+  const note = (text) => /favicon/.test(text) || problems.push(text);
+  page.on('pageerror', (error) => note(String(error.message)));
+  page.on('console', (message) => message.type() === 'error' && note(message.text()));
   return {
     problems, close,
     goto: (url) => page.goto(url),
