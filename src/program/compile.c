@@ -83,7 +83,7 @@ static bool open_fit(compile_job *job, const char *routes_path, const char *fit_
 }
 
 /* The exits: the fit's when there is one, else the route file's layers with the model's own centring. */
-static void plan_exits(compile_job *job) {
+static bool plan_exits(compile_job *job, const char *routes_path) {
     static const uint32_t usual[] = {1, 4, 9};
     const routes_file *f = &job->source;
     sr_model_info info;
@@ -101,11 +101,16 @@ static void plan_exits(compile_job *job) {
                                job->heads[job->exit_count]);
             job->exit_count++;
         }
-        return;
+        return true;
     }
     uint32_t count = f->layer_count ? f->layer_count : 3;
     for (uint32_t i = 0; i < count; i++) {
         sr_write_exit *out = &job->exits[job->exit_count];
+        if (f->layer_count && f->layers[i] > info.layers) {
+            cli_error("%s: embedder: \"exits\" asks for layer %u; the model has %u layers", routes_path, f->layers[i],
+                      info.layers);
+            return false;
+        }
         sr_write_exit_init(out);
         out->embedder = SR_EMBEDDER_ENCODER;
         out->layer = f->layer_count ? f->layers[i] : usual[i] < info.layers ? usual[i] : info.layers;
@@ -116,6 +121,7 @@ static void plan_exits(compile_job *job) {
         if (sr_model_exit_mean(job->engine.model, out->layer, mean) >= 0) out->mean = mean;
         job->means[job->exit_count++] = mean;
     }
+    return true;
 }
 
 /* What the route file says itself goes before what the fit learned. */
@@ -263,7 +269,8 @@ int sr_cmd_compile(int argc, char **argv) {
         fine = engine_open(&job->engine, NULL, cli_value(&args, "--model"), table,
                            ENGINE_MODEL | (table ? ENGINE_TABLE : 0)) &&
                open_fit(job, path, cli_value(&args, "--fit"));
-        if (fine) plan_exits(job), apply_source(job);
+        if (fine) fine = plan_exits(job, path);
+        if (fine) apply_source(job);
         fine = fine && embed_with_encoder(job, (int)threads);
     } else if (fine) {
         fine = embed_with_server(job, &args);

@@ -55,7 +55,8 @@ cJSON *json_parse(const char *text, size_t bytes, char *message, size_t message_
     cJSON *value = cJSON_ParseWithLengthOpts(text, bytes, &end, 0);
     if (!value) {
         if (!end || end < text || end > text + bytes) end = text + bytes;
-        const char *what = end >= text + bytes || !*end ? "the JSON ends too early" : "not valid JSON from here on";
+        /* cJSON points at the last byte when it ran out of text */
+        const char *what = end + 1 >= text + bytes ? "the JSON ends too early" : "not valid JSON from here on";
         return place(text, end, message, message_bytes, what), NULL;
     }
     while (end < text + bytes && strchr(" \t\r\n", *end)) end++;
