@@ -71,7 +71,12 @@ class Own {
       const { asset } = await this.work.ask('compile', { file: forCompile(file), mode: 'server', server }, {
         signal: abort.signal, onProgress: ({ compiled = 0 }) => set(bar, { '--done': compiled, 'aria-valuenow': String(Math.round(compiled * 100)) }),
       });
-      const embed = (text, { signal } = {}) => this.work.ask('embed', { text, server }, { signal });
+      // Once the visitor has left the server, not one more text goes there.
+      const lease = (this.lease = { open: true });
+      const embed = async (text, { signal } = {}) => {
+        if (!lease.open) throw new DOMException('the server was left', 'AbortError');
+        return this.work.ask('embed', { text, server }, { signal });
+      };
       Object.defineProperties(embed, { modelId: { value: server.model }, dimensions: { value: probe.length }, prefix: { value: server.prefix } });
       await this.session.useEmbedder(asset, embed, server.model, server);
       const right = await this.#accuracy(asset, 'server', { server }, abort.signal);
@@ -102,6 +107,7 @@ class Own {
   }
   async #leave() {
     this.aborting?.abort();
+    if (this.lease) this.lease.open = false;
     this.server = { ...this.server, key: '' };
     this.work.stop();
     await this.session.reset();

@@ -34,8 +34,8 @@ export class Session extends EventTarget {
     const turn = ++this.turn;
     this.abort = new AbortController();
     const { signal } = this.abort;
-    const { asset, table, model, embedder } = this.source;
-    const options = embedder ? { asset, embedder } : { asset, table, model, autoload: this.wanted };
+    const { asset, table, model, modelFile, embedder } = this.source;
+    const options = embedder ? { asset, embedder } : { asset, table, model, autoload: this.wanted || !!modelFile };
     for (const name of ['table', 'model']) if (!options[name]) delete options[name];
     let router;
     try {

@@ -189,6 +189,7 @@ export class Try extends EventTarget {
     const { decision, settled } = this;
     if (!this.session.router) return;
     $('answer').classList.toggle('has', !!decision);
+    $('answer').dataset.settled = settled ? 'yes' : 'no';
     if (!decision) fill($('verdict'), h('p.verdict-note', {}, t('verdict.idle')));
     else {
       const look = this.session.looks.get(decision.route);
@@ -288,13 +289,18 @@ export class Try extends EventTarget {
     if (error && !router) return this.#problem(error), fill(box);
     if (!router || session.own) return fill(box);
     const { state, loadedBytes, totalBytes, error: failed, fromCache } = router.state;
+    // While nothing can answer, the offer stands where the answer will.
+    const mute = router.state.exit < 0;
+    if (mute !== ($('load').parentNode === $('answer'))) mute ? $('answer').prepend(box) : $('depth').append(box);
+    $('verdict').hidden = mute;
+    $('chip-idle').textContent = t(mute ? 'prompt.mute' : 'prompt.idle');
     const size = bytes(session.modelBytes);
-    const kind = `${state}.${current()}.${size}`;
+    const kind = `${state}.${current()}.${size}.${mute}`;
     if (state === 'idle' && (session.source.model || session.shallow)) {
       if (this.kind === kind) return;
-      fill(box, h('p.soft', {}, t('load.offer')),
+      fill(box, h(mute ? 'p' : 'p.soft', {}, t(mute ? 'load.need' : 'load.offer', { size })),
         h('div.row', {}, h('button.button.main', { type: 'button', id: 'deepen', onclick: () => session.deepen() }, icon('down'), t('load.button', { size })),
-          h('span.soft', {}, t('load.kept'))));
+          h('span.soft', {}, t(mute ? 'load.both' : 'load.kept'))));
     } else if (state === 'loading' || state === 'exit') {
       const part = totalBytes ? loadedBytes / totalBytes : 0;
       if (!box.querySelector('.progress'))

@@ -98,11 +98,18 @@ async function evaluate({ asset, prompts, mode, ...rest }, { signal, progress })
     const exit = router.exits.filter((e) => e.embedder === (mode === 'server' ? 'external' : 'encoder')).at(-1);
     if (!exit) throw Object.assign(new Error('this route asset was not made for this embedder'), { code: 'SR_E_MODEL' });
     const found = mode === 'server' ? await embedder.many(prompts, { signal })
-      : (await embedder.exitsOfMany(prompts, [exit.layer], { signal })).map(([v]) => v);
+      : (await embedder.exitsOfMany(prompts, exit.layers, { signal })).map(joined);
     return found.map((vector) => router.match(vector, exit.exit).route);
   } finally {
     router.dispose();
   }
+}
+
+/** An exit's vector may be several layers' vectors, one after the other. */
+function joined(vectors) {
+  const out = new Float32Array(vectors.reduce((n, v) => n + v.length, 0));
+  vectors.reduce((at, v) => (out.set(v, at), at + v.length), 0);
+  return out;
 }
 
 const jobs = {

@@ -17,13 +17,13 @@ after(async () => {
   await server?.close();
 });
 const matches = (selector, source, ms) => page.until(({ selector: s, source: p }) => new RegExp(p).test(document.querySelector(s)?.innerText ?? ''), { selector, source }, ms);
-const near = (id) => page.evaluate((i) => document.getElementById(i).scrollIntoView(), id);
+const near = (id) => page.evaluate((i) => document.getElementById(i).scrollIntoView({ behavior: 'instant' }), id);
 
 test('decides while one types, and deeper when asked to', async () => {
-  await page.type('#prompt', 'Write a sad poem about the autumn rain');
-  await matches('#verdict', 'Creative Writing');
   if (await page.evaluate(() => !!document.querySelector('#deepen'))) await page.click('#deepen');
   await matches('#load', 'whole model is here', 90000);
+  await page.type('#prompt', 'Write a sad poem about the autumn rain');
+  await matches('#verdict', 'Creative Writing');
   await matches('#exits', 'decided');
   assert.ok(await page.evaluate(() => document.querySelectorAll('#why li').length >= 3));
 });

@@ -1,4 +1,5 @@
 // The staged site, a server that can misbehave, and a page that tells what it asked for.
+import { readFileSync } from 'node:fs';
 import { after, before } from 'node:test';
 import { serve } from '../../serve.js';
 import { browsers, site } from '../setup.js';
@@ -8,7 +9,11 @@ export { site };
 const ARGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
   '--disable-component-update', '--disable-sync'];
 
-/** One Chromium and one server for a test file. it.open(options) gives a page of its own; it.hook answers requests itself. */
+/** What the site has: a piece table answers before the model is asked for; without one the model comes first. */
+export const use = JSON.parse(readFileSync(new URL('site.json', `file://${site}`))).use;
+
+/** One Chromium and one server for a test file. it.open(options) gives a page of its own that can answer
+ * (shallow: as a visitor finds it); it.hook answers requests itself. */
 export function setup({ args = [], path = '' } = {}) {
   const it = { hook: null, pages: [] };
   before(async () => {
@@ -20,7 +25,7 @@ export function setup({ args = [], path = '' } = {}) {
     await it.browser?.close();
     await it.server?.close();
   });
-  it.open = async ({ hash = '', init, wait = true, context: more, viewport = { width: 1280, height: 900 }, ...options } = {}) => {
+  it.open = async ({ hash = '', init, wait = true, shallow = false, context: more, viewport = { width: 1280, height: 900 }, ...options } = {}) => {
     const context = more ?? (await it.browser.newContext({ viewport, locale: 'en', serviceWorkers: 'block', ...options }));
     const page = await context.newPage();
     page.problems = [];
@@ -31,6 +36,7 @@ export function setup({ args = [], path = '' } = {}) {
     if (init) await page.addInitScript(init);
     await page.goto(it.url + hash);
     if (wait) await page.waitForFunction(() => document.documentElement.dataset.ready);
+    if (wait && !shallow && !use.table) await deepen(page);
     return page;
   };
   return it;
@@ -48,6 +54,11 @@ export async function text(page, selector, pattern, ms = 30000) {
     if (Date.now() > end) throw new Error(`${selector}: ${JSON.stringify(seen)} never matched ${pattern}`);
   }
 }
+/** The verdict, once the deepest answer stands. */
+export async function verdict(page) {
+  await page.waitForSelector('#answer[data-settled=yes]');
+  return page.innerText('#verdict');
+}
 /** Brings a part near, so that its code loads. */
 export async function part(page, id, selector) {
   await page.evaluate((i) => document.getElementById(i).scrollIntoView({ behavior: 'instant' }), id);
@@ -56,6 +67,6 @@ export async function part(page, id, selector) {
 /** The whole model, if there is one to ask for. */
 export async function deepen(page) {
   if (await page.locator('#deepen').count()) await page.click('#deepen');
-  await text(page, '#load', /whole model is here|gesamte|ganze/);
+  await page.waitForFunction(() => !document.querySelector('#deepen') && /\(\d+.*MB\)/.test(document.querySelector('#load').innerText) && !document.querySelector('.exit:not(.ready)'));
 }
 export const launchFirefox = () => browsers.firefox();

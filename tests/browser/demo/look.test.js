@@ -7,7 +7,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
-import { part, setup, site, text, type } from './harness.js';
+import { deepen, part, setup, site, text, type } from './harness.js';
 
 const it = setup();
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -31,7 +31,8 @@ for (const colorScheme of ['light', 'dark'])
   });
 
 test('the keyboard alone reaches and works every part', async () => {
-  const page = await it.open();
+  const page = await it.open({ shallow: true, init: () => localStorage.setItem('smartrouter.model', 'yes') });
+  await deepen(page);
   for (const [id, selector] of PARTS) await part(page, id, selector);
   await page.evaluate(() => scrollTo(0, 0));
   await page.keyboard.press('Tab');
@@ -59,7 +60,7 @@ test('the keyboard alone reaches and works every part', async () => {
 test('no part is wider than the window: 320 pixels, right to left, wide, large text', async () => {
   for (const viewport of [{ width: 320, height: 640 }, { width: 1920, height: 1000 }])
     for (const dir of ['ltr', 'rtl']) {
-      const page = await it.open({ viewport });
+      const page = await it.open({ viewport, shallow: true });
       await page.evaluate((d) => (document.documentElement.dir = d), dir);
       await type(page, 'Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichenverordnung '.repeat(3));
       for (const [id, selector] of PARTS) await part(page, id, selector);
@@ -87,7 +88,7 @@ test('all eight languages are complete, and the page changes to each', async () 
       if (wanted) assert.deepEqual(value.match(/\{\w+\}/g)?.sort(), wanted.match(/\{\w+\}/g)?.sort(), `${name} ${key}`);
     }
   }
-  const page = await it.open({ locale: 'de-AT' });
+  const page = await it.open({ shallow: true, locale: 'de-AT' });
   assert.match(await text(page, '#try-title', /./), /Welches Modell/);
   for (const [id, selector] of PARTS) await part(page, id, selector);
   for (const name of names) {
@@ -127,8 +128,10 @@ test('works from a subfolder', async () => {
     request.url = request.url.replace(/^\/some\/folder\//, '/');
     return false;
   };
-  const page = await it.open({ wait: false });
+  const page = await it.open({ shallow: true });
   await page.goto(`${it.server.url}some/folder/`);
+  await page.waitForFunction(() => document.documentElement.dataset.ready);
+  await deepen(page);
   await type(page, 'Write a sad poem about the autumn rain');
   await text(page, '#verdict', /Creative Writing/);
   assert.ok(page.asked.filter((url) => /\.(js|wasm|srr)$/.test(url)).some((url) => /some\/folder/.test(url)));

@@ -5,7 +5,7 @@ import { part, setup, text } from './harness.js';
 const it = setup();
 
 test('measures all builds beside plain JavaScript, in a worker, and copies the table', async () => {
-  const page = await it.open({ permissions: ['clipboard-read', 'clipboard-write'] });
+  const page = await it.open({ shallow: true, permissions: ['clipboard-read', 'clipboard-write'] });
   await part(page, 'measure', '#measure-go');
   await page.evaluate(() => {
     window.gap = 0;
@@ -29,7 +29,7 @@ test('measures all builds beside plain JavaScript, in a worker, and copies the t
 });
 
 test('can be stopped', async () => {
-  const page = await it.open();
+  const page = await it.open({ shallow: true });
   await part(page, 'measure', '#measure-go');
   await page.click('#measure-go');
   await page.click('#measure-body button:has-text("Cancel")');
