@@ -41,7 +41,7 @@ library_objects := $(patsubst src/%.c,$(out)/obj/%.o,$(library_sources) $(kernel
 program_objects := $(patsubst src/%.c,$(out)/obj/%.o,$(program_sources))
 test_programs := $(patsubst tests/c/%.c,$(out)/tests/%,$(wildcard tests/c/test_*.c))
 
-.PHONY: setup-browser check-types check-format help all cli wasm model routes demo test test-c test-c-wasm bench-match test-js test-browser bench fuzz evaluate format check pack site librechat clean setup-native setup-wasm
+.PHONY: setup-browser lighthouse check-types check-format help all cli wasm model routes demo test test-c test-c-wasm bench-match test-js test-browser bench fuzz evaluate format check pack site librechat clean setup-native setup-wasm
 .DELETE_ON_ERROR:
 
 help:
@@ -233,8 +233,15 @@ pack: wasm routes model
 test-browser: site librechat setup-browser
 	SR_CONFIG=$(config) $(node) --test tests/browser/*.test.js
 	SR_CONFIG=$(config) $(node) --test --test-concurrency=2 tests/browser/librechat/*.test.js
+	SR_CONFIG=$(config) $(node) --test --test-concurrency=2 tests/browser/demo/*.test.js
 setup-browser: $(wasm_opt)
 	@build/setup browser
+
+# By hand: it measures the machine, too, and fails below 95 in any category.
+lighthouse: site setup-browser
+	@mkdir -p $(downloads)/lighthouse
+	@[ -d $(downloads)/lighthouse/node_modules ] || npm install --ignore-scripts --no-audit --no-fund --loglevel=error --prefix $(downloads)/lighthouse lighthouse@13.5.0
+	$(node) tests/browser/demo/lighthouse.mjs $(downloads)/lighthouse
 
 check-types: $(wasm_opt)
 	tests/node_modules/.bin/tsc --noEmit --strict -p tests/js

@@ -35,7 +35,7 @@ test('draws the map', async () => {
 });
 test('compiles an edit and keeps it', async () => {
   await near('edit');
-  await page.until(() => document.querySelector('#route-add'));
+  await page.until(() => !!document.querySelector('#route-add'));
   await page.type('#route-add', 'one more example');
   await page.evaluate(() => document.querySelector('#route-add').dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', bubbles: true })));
   await matches('.change', 'of 60 prompts right', 120000);
@@ -43,14 +43,14 @@ test('compiles an edit and keeps it', async () => {
 });
 test('measures', async () => {
   await near('measure');
-  await page.until(() => document.querySelector('#measure-go'));
+  await page.until(() => !!document.querySelector('#measure-go'));
   await page.evaluate(() => document.querySelector('#measure-go').click());
   await page.until(() => document.querySelectorAll('#measure-body td.num').length >= 3, null, 90000);
   await page.evaluate(() => [...document.querySelectorAll('#measure-body button')].find((b) => /Cancel/.test(b.textContent)).click());
 });
 test('asks a server of one’s own, from the worker that the page’s policy leaves free', async () => {
   await near('own');
-  await page.until(() => document.querySelector('#own-url'));
+  await page.until(() => !!document.querySelector('#own-url'));
   await page.type('#own-url', 'http://127.0.0.1:9/v1');
   await page.type('#own-model', 'm');
   await page.evaluate(() => document.querySelector('.own-form [type=submit]').click());
