@@ -117,11 +117,16 @@ build/model/parity.srm: $(weights) | $(model_maker)
 	$(model_maker) model --from $< -o $@ --vocab full --positions f32 --scores f32
 
 # ---- route assets ------------------------------------------------------------------------------------------------
-route_maker = src/asset_write.c src/space.c src/program/compile.c $(wildcard routes/*.srf)
-routes: $(patsubst routes/%.json,build/routes/%.srr,$(wildcard routes/*.json))
+route_maker = src/asset_write.c src/space.c src/program/compile.c $(wildcard routes/*.srf routes/*.srt)
+routes: $(patsubst routes/%.json,build/routes/%.srr,$(wildcard routes/*.json)) $(patsubst %,build/%,$(wildcard routes/*.srt))
 build/routes/%.srr: routes/%.json build/model/smartrouter-model.srm $(route_maker) | $(out)/smartrouter
 	@mkdir -p $(@D)
-	@$(out)/smartrouter compile $< --model build/model/smartrouter-model.srm -o $@
+	@$(out)/smartrouter compile $< --model build/model/smartrouter-model.srm $(addprefix --table ,$(wildcard routes/$*.srt)) -o $@
+
+# The first answer of a page: `smartrouter table` made it, and it is committed, since it learned from public prompts too.
+build/routes/%.srt: routes/%.srt
+	@mkdir -p $(@D)
+	cp $< $@
 
 # C tests: one program a module; program sources other than main.c are linked in, so commands can be tested too
 $(out)/tests/%: tests/c/%.c $(filter-out $(out)/obj/program/main.o,$(program_objects)) $(out)/libsmartrouter.a

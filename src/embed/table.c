@@ -166,13 +166,28 @@ size_t sr_table_work_bytes(const sr_table *t) {
     return sizeof(table_work);
 }
 
+static size_t cut(const sr_table *t, const char *text, size_t bytes, table_work *w) {
+    return sr_tokenize(&t->tokenizer, &w->tokenizer, t->prefix, t->prefix_bytes, text, bytes, w->ids, SR_MAX_TOKENS - 2,
+                       HEAD_PIECES, 0);
+}
+
+int sr_table_pieces(const sr_table *t, const char *text, size_t bytes, void *work, size_t work_bytes, uint32_t *ids,
+                    size_t cap) {
+    if (!t || (!text && bytes) || !work || (!ids && cap)) return SR_E_ARGUMENT;
+    if ((uintptr_t)work % 8 || work_bytes < sizeof(table_work)) return SR_E_MEMORY;
+    table_work *w = work;
+    size_t n = cut(t, text, bytes, w);
+    if (n > cap) n = cap;
+    memcpy(ids, w->ids, n * sizeof *ids);
+    return (int)n;
+}
+
 int sr_table_embed(const sr_table *t, const char *text, size_t bytes, void *work, size_t work_bytes, float *vector) {
     if (!t || (!text && bytes) || !work || !vector) return SR_E_ARGUMENT;
     if ((uintptr_t)work % 8 || work_bytes < sizeof(table_work)) return SR_E_MEMORY;
     table_work *w = work;
     float sum[SR_TABLE_MAX_DIM] = {0};
-    size_t n = sr_tokenize(&t->tokenizer, &w->tokenizer, t->prefix, t->prefix_bytes, text, bytes, w->ids,
-                           SR_MAX_TOKENS - 2, HEAD_PIECES, 0);
+    size_t n = cut(t, text, bytes, w);
     for (size_t i = 0; i < n; i++) {
         uint32_t id = w->ids[i];
         const int8_t *row = t->rows + (size_t)id * t->dim;

@@ -26,9 +26,16 @@ typedef struct {
     const float *rows;     /* [model's piece_count][dim] */
     const float *weights;  /* a piece, not negative; null: 1 */
     const uint8_t *keep;   /* one byte a piece; null: all */
+    float step;            /* 0: each row its own scale; else all rows in whole multiples of this, at most 127: what is
+                              lost is alike in all rows, as fits a sum, and small numbers compress well */
 } sr_table_source;
 
 /* Writes a table into *out (malloc; the caller frees); returns its bytes, or SR_E_ARGUMENT, SR_E_NAN, SR_E_MEMORY.
  * The same input gives the same bytes. */
 int64_t sr_table_write(const sr_table_source *source, uint8_t **out);
+
+/* The pieces of a text, by the table's numbers: its kept pieces in the model's order. Returns their count, at most cap.
+ */
+int sr_table_pieces(const sr_table *t, const char *text, size_t bytes, void *work, size_t work_bytes, uint32_t *ids,
+                    size_t cap);
 #endif

@@ -70,11 +70,11 @@ static void put_rows(const kept *k, uint8_t *rows, uint8_t *scales) {
         float peak = row_peak(s->rows + (size_t)k->order[i] * s->dim, s->dim);
         if (peak > top) top = peak;
     }
-    value_steps(top / 127.0f, values);
+    value_steps(s->step > 0 ? s->step : top / 127.0f, values);
     for (int i = 0; i < 256; i++) store_float(scales + 4 * i, values[i]);
     for (uint32_t i = 0; i < k->count; i++) {
         const float *row = s->rows + (size_t)k->order[i] * s->dim;
-        uint8_t code = value_code(values, row_peak(row, s->dim) / 127.0f, 0);
+        uint8_t code = s->step > 0 ? 0 : value_code(values, row_peak(row, s->dim) / 127.0f, 0);
         scales[1024 + i] = code;
         float inverse = values[code] > 1e-30f ? 1.0f / values[code] : 0;
         for (uint32_t d = 0; d < s->dim; d++) {

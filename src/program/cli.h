@@ -55,6 +55,7 @@ int sr_cmd_embed(int argc, char **argv);
 int sr_cmd_inspect(int argc, char **argv);
 int sr_cmd_model(int argc, char **argv);
 int sr_cmd_tune(int argc, char **argv);
+int sr_cmd_table(int argc, char **argv);
 int sr_cmd_bench(int argc, char **argv);
 int sr_cmd_eval(int argc, char **argv);
 int sr_cmd_import(int argc, char **argv);

@@ -18,6 +18,7 @@ static const struct {
     {"profile", "embedding models side by side", sr_cmd_profile},
     {"report", "gather what was measured, and write tables", sr_cmd_report},
     {"corpus", "check the written corpus", sr_cmd_corpus},
+    {"table", "make a piece table (.srt), a route file's first answer", sr_cmd_table},
     {"model", "make an encoder model (.srm) from published weights", sr_cmd_model},
     {"bench", "time matcher and encoder", sr_cmd_bench},
 };

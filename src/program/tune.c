@@ -87,20 +87,19 @@ static bool read_data(tune_job *job, const cli_args *args) {
     return true;
 }
 
-/* Rows of a kind and route weigh the same in sum, so that neither the chattiest route nor the largest source rules. */
-static void weigh(tune_job *job, double public_weight) {
+void tune_weigh(const dataset *d, double public_weight, double **weight, uint32_t **route_of) {
     size_t counts[2][SR_MAX_ROUTES] = {0}, totals[2] = {0};
-    job->weight = memory(job->data.count * sizeof *job->weight);
-    job->route_of = memory(job->data.count * sizeof *job->route_of);
-    for (size_t i = 0; i < job->data.count; i++) {
-        const sample *s = &job->data.rows[i];
+    *weight = memory(d->count * sizeof **weight);
+    *route_of = memory(d->count * sizeof **route_of);
+    for (size_t i = 0; i < d->count; i++) {
+        const sample *s = &d->rows[i];
         counts[s->corpus][s->route]++, totals[s->corpus]++;
-        job->route_of[i] = s->route;
+        (*route_of)[i] = s->route;
     }
-    for (size_t i = 0; i < job->data.count; i++) {
-        const sample *s = &job->data.rows[i];
-        double even = (double)totals[s->corpus] / (double)job->data.route_count / (double)counts[s->corpus][s->route];
-        job->weight[i] = (s->corpus ? 1 : public_weight) * even;
+    for (size_t i = 0; i < d->count; i++) {
+        const sample *s = &d->rows[i];
+        double even = (double)totals[s->corpus] / (double)d->route_count / (double)counts[s->corpus][s->route];
+        (*weight)[i] = (s->corpus ? 1 : public_weight) * even;
     }
 }
 
@@ -196,7 +195,7 @@ int sr_cmd_tune(int argc, char **argv) {
     if (!engine_open(&e, NULL, cli_value(&args, "--model"), NULL, ENGINE_MODEL)) return CLI_FAILED;
     job->model = e.model;
     bool fine = read_data(job, &args);
-    if (fine) weigh(job, public_weight);
+    if (fine) tune_weigh(&job->data, public_weight, &job->weight, &job->route_of);
     fine =
         fine && prepare(job, cache ? cache : "build/tune") && tune_judge(job) && fit_final(job) && tune_calibrate(job);
     if (fine) tune_report(job, stdout);

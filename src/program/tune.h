@@ -48,4 +48,11 @@ bool tune_judge(tune_job *job);
 bool tune_calibrate(tune_job *job);
 void tune_report(const tune_job *job, FILE *to);
 bool tune_write(tune_job *job, const char *path);
+
+/* Rows of a kind (ours, public) and route weigh the same in sum, so that neither the chattiest route nor the largest
+ * source rules. */
+void tune_weigh(const dataset *d, double public_weight, double **weight, uint32_t **route_of);
+/* What confidence is computed from: 1, margin, best score, their product. Returns the best route. */
+uint32_t tune_features(const float *scores, uint32_t routes, double f[4]);
+double tune_confidence(const double c[4], const double f[4]);
 #endif

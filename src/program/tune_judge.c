@@ -133,8 +133,16 @@ static uint32_t best_of(const float *scores, uint32_t routes, float *best, float
     return at;
 }
 
-static double confidence_of(const double c[4], double margin, double score) {
-    return 1 / (1 + exp(-(c[0] + c[1] * margin + c[2] * score + c[3] * margin * score)));
+uint32_t tune_features(const float *scores, uint32_t routes, double f[4]) {
+    float best, second;
+    uint32_t r = best_of(scores, routes, &best, &second);
+    double margin = (double)best - (double)second;
+    f[0] = 1, f[1] = margin, f[2] = (double)best, f[3] = margin * (double)best;
+    return r;
+}
+
+double tune_confidence(const double c[4], const double f[4]) {
+    return 1 / (1 + exp(-(c[0] * f[0] + c[1] * f[1] + c[2] * f[2] + c[3] * f[3])));
 }
 
 /* Expected calibration error in ten bins of equal width. kind 0: corpus, 1: judge. */
@@ -142,9 +150,9 @@ static double calibration_error(const tune_job *job, const tuned_exit *e, int ki
     double right[10] = {0}, sure[10] = {0}, total = 0, error = 0;
     for (size_t i = 0; i < job->data.count; i++) {
         if (!job->was_judged[i] || job->data.rows[i].corpus == (kind == 1)) continue;
-        float best, second;
-        uint32_t r = best_of(e->held_out.scores + i * job->data.route_count, job->data.route_count, &best, &second);
-        double c = confidence_of(e->calibration, (double)best - (double)second, (double)best);
+        double f[4];
+        uint32_t r = tune_features(e->held_out.scores + i * job->data.route_count, job->data.route_count, f);
+        double c = tune_confidence(e->calibration, f);
         int bin = c >= 1 ? 9 : (int)(c * 10);
         right[bin] += r == job->route_of[i], sure[bin] += c, total++;
     }
@@ -160,9 +168,9 @@ static double walk(const tune_job *job, int kind, double *layers, double *rows) 
         if (!job->was_judged[i] || job->data.rows[i].corpus == (kind == 1)) continue;
         for (uint32_t x = 0; x < job->exit_count; x++) {
             const tuned_exit *e = &job->exits[x];
-            float best, second;
-            uint32_t r = best_of(e->held_out.scores + i * job->data.route_count, job->data.route_count, &best, &second);
-            double c = confidence_of(e->calibration, (double)best - (double)second, (double)best);
+            double f[4];
+            uint32_t r = tune_features(e->held_out.scores + i * job->data.route_count, job->data.route_count, f);
+            double c = tune_confidence(e->calibration, f);
             if (c < e->stop && x + 1 < job->exit_count) continue;
             right += r == job->route_of[i], depth += 31 - __builtin_clz(job->masks[x]), total++;
             break;
@@ -185,10 +193,8 @@ bool tune_calibrate(tune_job *job) {
         size_t count = 0;
         for (size_t i = 0; i < n; i++) {
             if (!job->was_judged[i]) continue;
-            float best, second;
-            uint32_t r = best_of(e->held_out.scores + i * job->data.route_count, job->data.route_count, &best, &second);
-            double margin = (double)best - (double)second, *f = features + count * 4;
-            f[0] = 1, f[1] = margin, f[2] = (double)best, f[3] = margin * (double)best;
+            uint32_t r = tune_features(e->held_out.scores + i * job->data.route_count, job->data.route_count,
+                                       features + count * 4);
             target[count] = r == job->route_of[i];
             /* both yardsticks count alike, however many rows they have */
             weight[count++] = 1000.0 / (double)of_kind[!job->data.rows[i].corpus];
