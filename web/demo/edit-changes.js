@@ -64,7 +64,10 @@ export class Changes {
     const name = (id) => h('span', {}, shapeOf(looks.get(id)), labels.get(id) ?? id);
     const right = (answers) => answers.filter((route, i) => route === this.examples[i].route).length / answers.length;
     const comparable = this.examples.some((e) => known.has(e.route));
-    const flips = before ? after.map((route, i) => ({ i, from: before[i], to: route })).filter(({ from, to }) => from !== to) : [];
+    // What became wrong first, then what became right.
+    const weight = ({ i, from, to }) => (from === this.examples[i].route ? 0 : to === this.examples[i].route ? 1 : 2);
+    const flips = before ? after.map((route, i) => ({ i, from: before[i], to: route })).filter(({ from, to }) => from !== to)
+      .sort((a, b) => weight(a) - weight(b) || a.i - b.i) : [];
     const verdict = ({ i, from, to }) => {
       const wanted = this.examples[i].route;
       return to === wanted ? h('span.good', {}, t('change.nowright')) : from === wanted ? h('span.bad', {}, t('change.nowwrong')) : null;

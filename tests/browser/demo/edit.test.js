@@ -21,7 +21,7 @@ test('an edit is compiled in the page, shows what it changes, and counts at once
   const page = await open();
   await text(page, '.change', /Nothing is changed yet[^]*60 labelled prompts/);
   await page.click('.route-tab >> nth=1');
-  await add(page, 'dim the living room lights to 20 percent\nVerschieb meinen Zahnarzttermin auf nächsten Donnerstag\nRiproduci la mia playlist per correre');
+  await add(page, [20, 25, 30, 35, 40, 45].map((n) => `dim the living room lights to ${n} percent`).join('\n'));
   const shown = await text(page, '.change', /of 60 prompts right[^]*elsewhere/, 60000);
   assert.match(shown, /Before:\n?\d+\s?%[^]*After:\n?\d+\s?%[^]*Compiled in/);
   assert.match(shown, /dim the living room lights/, 'a prompt that went elsewhere is shown');
