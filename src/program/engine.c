@@ -101,50 +101,49 @@ sr_pipeline *engine_pipeline(const engine *e, void **memory_out) {
     return p;
 }
 
-static cJSON *text_json(sr_text t) {
-    char *copy = text_copy(t.data, t.bytes);
-    cJSON *item = cJSON_CreateString(copy);
-    free(copy);
-    return item;
+static void add_member(builder *b, const char *name, float value) {
+    build_text(b, name);
+    build_json_float(b, value);
 }
 
-static cJSON *route_id(const sr_router *r, uint32_t route) {
-    sr_route_info info;
+static void add_route(builder *b, const char *name, const sr_router *r, uint32_t route) {
+    sr_route_info info = {0};
     sr_router_route(r, route, &info);
-    return text_json(info.id);
+    build_text(b, name);
+    build_json_text(b, info.id.data, info.id.bytes);
 }
 
-cJSON *decision_json(const sr_router *r, const sr_decision *d, const sr_match *matches, const sr_why *why) {
+void build_decision(builder *b, const sr_router *r, const sr_decision *d, const sr_match *matches, const sr_why *why) {
     static const char *const embedders[] = {"encoder", "table", "external"};
-    cJSON *o = cJSON_CreateObject();
     sr_exit_info exit = {0};
     sr_router_exit(r, d->exit, &exit);
-    cJSON_AddItemToObject(o, "route", route_id(r, d->route));
-    cJSON_AddItemToObject(o, "score", json_float(d->score));
-    cJSON_AddItemToObject(o, "margin", json_float(d->margin));
-    cJSON_AddItemToObject(o, "confidence", json_float(d->confidence));
-    cJSON_AddItemToObject(o, "nearest", route_id(r, d->nearest));
-    cJSON_AddBoolToObject(o, "belowThreshold", (d->flags & SR_BELOW_THRESHOLD) != 0);
-    cJSON_AddBoolToObject(o, "uncertain", (d->flags & (SR_UNCERTAIN | SR_BELOW_MARGIN)) != 0);
-    cJSON_AddStringToObject(o, "embedder", embedders[exit.embedder]);
-    if (exit.embedder == SR_EMBEDDER_ENCODER) cJSON_AddNumberToObject(o, "layer", exit.layer);
-    cJSON *scores = cJSON_AddObjectToObject(o, "scores");
-    for (uint32_t i = 0; i < d->match_count; i++) {
-        sr_route_info info;
-        sr_router_route(r, matches[i].route, &info);
-        char *id = text_copy(info.id.data, info.id.bytes);
-        cJSON_AddItemToObject(scores, id, json_float(matches[i].score));
-        free(id);
+    add_route(b, "{\"route\":", r, d->route);
+    add_member(b, ",\"score\":", d->score);
+    add_member(b, ",\"margin\":", d->margin);
+    add_member(b, ",\"confidence\":", d->confidence);
+    add_route(b, ",\"nearest\":", r, d->nearest);
+    build_text(b, d->flags & SR_BELOW_THRESHOLD ? ",\"belowThreshold\":true" : ",\"belowThreshold\":false");
+    build_text(b, d->flags & (SR_UNCERTAIN | SR_BELOW_MARGIN) ? ",\"uncertain\":true" : ",\"uncertain\":false");
+    build_text(b, ",\"embedder\":");
+    build_json_text(b, embedders[exit.embedder], strlen(embedders[exit.embedder]));
+    if (exit.embedder == SR_EMBEDDER_ENCODER) {
+        char layer[32];
+        snprintf(layer, sizeof layer, ",\"layer\":%u", exit.layer);
+        build_text(b, layer);
     }
-    cJSON *reasons = cJSON_AddArrayToObject(o, "why");
-    for (uint32_t i = 0; i < d->why_count; i++) {
+    for (uint32_t i = 0; i < d->match_count; i++) {
+        add_route(b, i ? "," : ",\"scores\":{", r, matches[i].route);
+        add_member(b, ":", matches[i].score);
+    }
+    build_text(b, d->match_count ? "},\"why\":[" : ",\"scores\":{},\"why\":[");
+    for (uint32_t i = 0, n = 0; i < d->why_count; i++) {
         sr_utterance_info u = {0};
         if (sr_router_utterance(r, why[i].utterance, &u) < 0) continue;
-        cJSON *one = cJSON_CreateObject();
-        cJSON_AddItemToObject(one, "route", route_id(r, why[i].route));
-        cJSON_AddItemToObject(one, "similarity", json_float(why[i].similarity));
-        cJSON_AddItemToObject(one, "text", text_json(u.text));
-        cJSON_AddItemToArray(reasons, one);
+        add_route(b, n++ ? ",{\"route\":" : "{\"route\":", r, why[i].route);
+        add_member(b, ",\"similarity\":", why[i].similarity);
+        build_text(b, ",\"text\":");
+        build_json_text(b, u.text.data, u.text.bytes);
+        build_text(b, "}");
     }
-    return o;
+    build_text(b, "]}");
 }

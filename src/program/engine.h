@@ -1,6 +1,7 @@
 /* What the commands route with: an asset, its embedders, and a pipeline a thread. */
 #ifndef SR_ENGINE_H
 #define SR_ENGINE_H
+#include "program/builder.h"
 #include "program/cli.h"
 #include "program/files.h"
 #include "program/json.h"
@@ -31,5 +32,5 @@ bool open_table(const char *path, file_bytes *file, void **memory_out, const sr_
 bool open_router(const char *path, file_bytes *file, void **memory_out, const sr_router **out);
 
 /* A decision as JSON: {"route", "score", "margin", "confidence", "why", "scores", ...}. */
-cJSON *decision_json(const sr_router *r, const sr_decision *d, const sr_match *matches, const sr_why *why);
+void build_decision(builder *b, const sr_router *r, const sr_decision *d, const sr_match *matches, const sr_why *why);
 #endif

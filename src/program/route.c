@@ -1,4 +1,5 @@
 /* smartrouter route: prompts as arguments, lines or JSONL; answers as text, JSON or JSONL, in order, on all cores. */
+#include "program/builder.h"
 #include "program/engine.h"
 #include <errno.h>
 #include <pthread.h>
@@ -43,28 +44,8 @@ typedef struct {
     sr_pipeline *pipeline;
     sr_match matches[SR_MAX_ROUTES];
     sr_why why[WHY_MOST];
+    builder scratch, decision;
 } worker;
-
-/* Grows like a string builder; answers are a few hundred bytes. */
-typedef struct {
-    char *data;
-    size_t bytes, room;
-} builder;
-
-static void add(builder *b, const char *text, size_t bytes) {
-    if (bytes > SIZE_MAX / 4 - b->bytes) abort(); /* no text of ours comes near */
-    if (b->bytes + bytes + 1 > b->room) {
-        b->room = (b->bytes + bytes + 1) * 2;
-        b->data = realloc(b->data, b->room);
-        if (!b->data) cli_error("out of memory"), exit(CLI_FAILED);
-    }
-    memcpy(b->data + b->bytes, text, bytes);
-    b->bytes += bytes;
-    b->data[b->bytes] = 0;
-}
-static void add_text(builder *b, const char *text) {
-    add(b, text, strlen(text));
-}
 
 /* One line for a terminal: control characters would move its cursor, so they become spaces. */
 static void add_shown(builder *b, const char *text, size_t bytes, size_t most) {
@@ -73,9 +54,9 @@ static void add_shown(builder *b, const char *text, size_t bytes, size_t most) {
     for (size_t i = 0; i < shown; i++) {
         unsigned char c = (unsigned char)text[i];
         char plain = c < 0x20 || c == 0x7f ? ' ' : (char)c;
-        add(b, &plain, 1);
+        build(b, &plain, 1);
     }
-    if (shown < bytes) add_text(b, "…");
+    if (shown < bytes) build_text(b, "…");
 }
 
 static char *error_record(const job *j, const char *what) {
@@ -92,11 +73,11 @@ static char *text_answer(const sr_router *r, const sr_decision *d, const worker 
     sr_route_info info;
     char number[128];
     sr_router_route(r, d->route, &info);
-    add(&b, info.id.data, info.id.bytes);
+    build(&b, info.id.data, info.id.bytes);
     if (output == OUT_BRIEF) return b.data;
     snprintf(number, sizeof number, "%*s %3.0f %%  ", info.id.bytes < 18 ? (int)(18 - info.id.bytes) : 1, "",
              100.0 * (double)d->confidence);
-    add_text(&b, number);
+    build_text(&b, number);
     add_shown(&b, j->text, j->bytes, 200);
     for (uint32_t i = 0; i < d->why_count; i++) {
         sr_utterance_info u;
@@ -104,30 +85,29 @@ static char *text_answer(const sr_router *r, const sr_decision *d, const worker 
         sr_router_route(r, w->why[i].route, &info);
         snprintf(number, sizeof number, "\n    %5.2f  %.*s%*s ", (double)w->why[i].similarity, (int)info.id.bytes,
                  info.id.data, info.id.bytes < 17 ? (int)(17 - info.id.bytes) : 0, "");
-        add_text(&b, number);
+        build_text(&b, number);
         add_shown(&b, u.text.data, u.text.bytes, 120);
     }
     return b.data;
 }
 
 /* The record as it came, with the decision put before its closing brace: numbers and spelling stay as they were. */
-static char *spliced(const job *j, const cJSON *record, cJSON *decision) {
-    char *text = cJSON_PrintUnformatted(decision);
+static char *spliced(const job *j, bool empty, const builder *decision) {
     size_t end = j->bytes;
     while (end > 1 && j->text[end - 1] != '}') end--;
-    builder b = {0};
-    add(&b, j->text, end - 1);
-    add_text(&b, record->child ? ",\"decision\":" : "\"decision\":");
-    add_text(&b, text);
-    add_text(&b, "}");
-    free(text);
-    cJSON_Delete(decision);
+    builder b = {.room = end + decision->bytes + 16};
+    b.data = malloc(b.room);
+    if (!b.data) cli_error("out of memory"), exit(CLI_FAILED);
+    build(&b, j->text, end - 1);
+    build_text(&b, empty ? "\"decision\":" : ",\"decision\":");
+    build(&b, decision->data, decision->bytes);
+    build_text(&b, "}");
     return b.data;
 }
 
-static char *merged(cJSON *record, cJSON *decision) {
+static char *merged(cJSON *record, const builder *decision) {
     cJSON_DeleteItemFromObjectCaseSensitive(record, "decision");
-    cJSON_AddItemToObject(record, "decision", decision);
+    cJSON_AddItemToObject(record, "decision", cJSON_CreateRaw(decision->data));
     return cJSON_PrintUnformatted(record);
 }
 
@@ -137,7 +117,11 @@ static void answer(worker *w, job *j) {
     cJSON *record = NULL;
     const char *text = j->text;
     size_t bytes = j->bytes;
-    if (run->jsonl) {
+    sr_text member;
+    bool plain = run->jsonl && json_plain_member(j->text, j->bytes, run->field, &w->scratch, &member);
+    if (plain) {
+        text = member.data, bytes = member.bytes;
+    } else if (run->jsonl) {
         char message[160];
         record = json_parse(j->text, j->bytes, message, sizeof message);
         const cJSON *field = json_get(record, run->field);
@@ -169,15 +153,18 @@ static void answer(worker *w, job *j) {
         j->failed = true;
         j->answer = error_record(j, what);
     } else if (run->output == OUT_JSON) {
-        cJSON *decision = decision_json(r, &d, w->matches, w->why);
-        if (!record) {
+        w->decision.bytes = 0;
+        build_decision(&w->decision, r, &d, w->matches, w->why);
+        if (!record && !plain) {
             record = cJSON_CreateObject();
             char *copy = text_copy(text, bytes);
             if (utf8_valid(text, bytes)) cJSON_AddStringToObject(record, "text", copy);
             free(copy);
         }
-        j->answer =
-            run->jsonl && !json_get(record, "decision") ? spliced(j, record, decision) : merged(record, decision);
+        if (plain || (run->jsonl && !json_get(record, "decision")))
+            j->answer = spliced(j, record && !record->child, &w->decision);
+        else
+            j->answer = merged(record, &w->decision);
     } else {
         job shown = *j;
         shown.text = text, shown.bytes = bytes;
@@ -210,6 +197,7 @@ static void *work(void *argument) {
     }
     pthread_mutex_unlock(&run->lock);
     free(pipeline_memory);
+    free(w->scratch.data), free(w->decision.data);
     free(w);
     return NULL;
 }
