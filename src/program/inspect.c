@@ -1,20 +1,22 @@
 /* smartrouter inspect: what is in a file, for people and, with --json, for programs. */
 #include "container.h"
 #include "program/engine.h"
+#include "program/srv.h"
 #include <stdlib.h>
 #include <string.h>
 
 static const cli_option options[] = {
     {"--json", NULL, "answer as JSON"}, {"--utterances", NULL, "list a route asset's utterances, too"}, {0}};
-static const cli_command command = {"inspect", "show what is in a .srr, .srm, .srt or .srf file", "[options] FILE ...",
-                                    options,
+static const cli_command command = {"inspect", "show what is in a .srr, .srm, .srt, .srf or .srv file",
+                                    "[options] FILE ...", options,
                                     "  smartrouter inspect build/routes/five-routes.srr\n"
                                     "  smartrouter inspect --json build/model/smartrouter-model.srm\n"};
 
 static const struct {
     char magic[5];
     const char *kind;
-} kinds[] = {{"SRR1", "route asset"}, {"SRM1", "encoder model"}, {"SRT1", "piece table"}, {"SRF1", "fit"}};
+} kinds[] = {
+    {"SRR1", "route asset"}, {"SRM1", "encoder model"}, {"SRT1", "piece table"}, {"SRF1", "fit"}, {"SRV1", "vectors"}};
 
 static cJSON *string_json(sr_text t) {
     char *copy = text_copy(t.data, t.bytes);
@@ -183,6 +185,14 @@ static bool inspect(const char *path, bool json, bool utterances) {
         cJSON_AddItemToObject(o, "asset", router_json(router, utterances));
     if (fine && kind == 1 && (fine = open_model(path, &again, &open_memory, &model)))
         cJSON_AddItemToObject(o, "model", model_json(model));
+    srv_file vectors;
+    if (fine && kind == 4 && (fine = srv_read(path, &vectors))) {
+        cJSON *one = cJSON_AddObjectToObject(o, "vectors");
+        cJSON_AddStringToObject(one, "of", srv_pin_text(&vectors.pin));
+        cJSON_AddNumberToObject(one, "rows", (double)vectors.count);
+        cJSON_AddStringToObject(one, "numbers", vectors.is_f16 ? "f16" : "f32");
+        srv_free(&vectors);
+    }
     if (json) {
         char *text = cJSON_Print(o);
         puts(text);

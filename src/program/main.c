@@ -9,7 +9,7 @@ static const struct {
 } commands[] = {
     {"route", "say which route should answer each prompt", sr_cmd_route},
     {"compile", "make a route asset (.srr) from a route file (.json)", sr_cmd_compile},
-    {"inspect", "show what is in a .srr, .srm, .srt or .srf file", sr_cmd_inspect},
+    {"inspect", "show what is in a .srr, .srm, .srt, .srf or .srv file", sr_cmd_inspect},
     {"embed", "turn texts into vectors", sr_cmd_embed},
     {"tune", "make a route file and its fit from a corpus", sr_cmd_tune},
     {"import", "make a .srv file of vectors from elsewhere", sr_cmd_import},
