@@ -7,7 +7,8 @@ static const cli_option options[] = {
     {"--routes", "FILE", "route asset (.srr); default: the one that make built"},
     {"--model", "FILE", "encoder model (.srm); default: the one that make built"},
     {"--table", "FILE", "piece table (.srt)"},
-    {"--vectors", "FILES", "the prompts' vectors, one .srv an exit, with commas between; then nothing is embedded"},
+    {"--vectors", "FILES",
+     "the prompts' vectors, one .srv a layer, with commas between; then the encoder is not needed"},
     {"--exit", "NAME", "report only this: a layer number, table, external or anytime"},
     {"--where", "FIELD=VALUE", "only these prompts"},
     {"--group", "FIELD",
@@ -66,7 +67,7 @@ static bool answer(evaluation *e, engine *g, const cli_args *args, const char *a
     char **srv = list ? split(list, &srv_count) : NULL;
     if (list && !srv_count) return cli_error("--vectors wants names of .srv files"), free(srv), false;
     bool fine = labelled_read(args->rest, args->rest_count, &reading, &e->data) &&
-                engine_open(g, asset_path, NULL, NULL, ENGINE_ASSET);
+                engine_open(g, asset_path, NULL, cli_value(args, "--table"), ENGINE_ASSET | ENGINE_TABLE);
     if (fine && !list) {
         engine parts;
         bool external = true;

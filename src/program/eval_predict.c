@@ -198,14 +198,26 @@ static bool check_wanted(const evaluation *e, const srv_file *f, const char *pat
     return false;
 }
 
-static bool predict_srv(evaluation *e, char *const *paths, int count, int threads) {
+/* A piece table costs microseconds a text: its exits need no file. */
+static bool match_table(evaluation *e, const engine *g, const sr_exit_info *x, uint32_t exit, int threads) {
+    if (x->embedder != SR_EMBEDDER_TABLE || !g->table || sr_table_content(g->table) != x->model_content) return true;
+    sr_text *texts = memory((e->data.count + 1) * sizeof *texts);
+    for (size_t i = 0; i < e->data.count; i++) texts[i] = (sr_text){e->data.rows[i].text, strlen(e->data.rows[i].text)};
+    float *vectors = NULL;
+    bool fine =
+        vectors_table(g->table, texts, e->data.count, threads, &vectors) && match_exit(e, x, exit, vectors, threads);
+    free(texts), free(vectors);
+    return fine;
+}
+
+static bool predict_srv(evaluation *e, const engine *g, char *const *paths, int count, int threads) {
     srv_file *files = memory((size_t)count * sizeof *files);
     bool fine = true;
     for (int f = 0; f < count && fine; f++) {
         fine = srv_read(paths[f], &files[f]) && check_wanted(e, &files[f], paths[f]);
-        for (int g = 0; g < f && fine; g++) {
-            if (!srv_same_pin(&files[f].pin, &files[g].pin)) continue;
-            cli_error("%s and %s both hold vectors of %s", paths[g], paths[f], srv_pin_text(&files[f].pin));
+        for (int h = 0; h < f && fine; h++) {
+            if (!srv_same_pin(&files[f].pin, &files[h].pin)) continue;
+            cli_error("%s and %s both hold vectors of %s", paths[h], paths[f], srv_pin_text(&files[f].pin));
             fine = false;
         }
     }
@@ -214,7 +226,9 @@ static bool predict_srv(evaluation *e, char *const *paths, int count, int thread
         bool missing;
         sr_router_exit(e->router, x, &info);
         float *vectors = from_srv(e, &info, files, paths, count, &missing);
-        fine = vectors ? match_exit(e, &info, x, vectors, threads) : !missing;
+        fine = vectors   ? match_exit(e, &info, x, vectors, threads)
+               : missing ? false
+                         : match_table(e, g, &info, x, threads);
         free(vectors);
     }
     for (int f = 0; f < count; f++) srv_free(&files[f]);
@@ -242,8 +256,8 @@ static bool predict_texts(evaluation *e, const engine *g, int threads) {
         if (info.embedder == SR_EMBEDDER_ENCODER) {
             if (encoded) vectors = by_mask[l], by_mask[l] = NULL;
             l++;
-        } else if (info.embedder == SR_EMBEDDER_TABLE && g->table && sr_table_content(g->table) == info.model_content) {
-            fine = vectors_table(g->table, texts, e->data.count, threads, &vectors);
+        } else {
+            fine = match_table(e, g, &info, x, threads);
         }
         if (vectors && fine) fine = match_exit(e, &info, x, vectors, threads);
         free(vectors);
@@ -260,7 +274,7 @@ static bool predict_texts(evaluation *e, const engine *g, int threads) {
 bool eval_predict(evaluation *e, const engine *g, char *const *srv_paths, int srv_count, int threads) {
     e->router = g->router;
     if (!take_routes(e)) return false;
-    bool fine = srv_count ? predict_srv(e, srv_paths, srv_count, threads) : predict_texts(e, g, threads);
+    bool fine = srv_count ? predict_srv(e, g, srv_paths, srv_count, threads) : predict_texts(e, g, threads);
     if (!fine) return false;
     add_anytime(e);
     finish_rows(e);

@@ -157,10 +157,30 @@ static int by_hash(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
+static hash_row *sorted_hashes(const labelled *l) {
+    hash_row *sorted = memory((l->count + 1) * sizeof *sorted);
+    for (size_t i = 0; i < l->count; i++) sorted[i] = (hash_row){folded_hash(l->rows[i].text), i};
+    if (l->count) qsort(sorted, l->count, sizeof *sorted, by_hash);
+    return sorted;
+}
+
+size_t space_drop_repeats(labelled *pool, const labelled *tests) {
+    hash_row *sorted = sorted_hashes(tests);
+    size_t kept = 0, all = pool->count;
+    for (size_t i = 0; i < all; i++) {
+        hash_row key = {folded_hash(pool->rows[i].text), 0};
+        if (bsearch(&key, sorted, tests->count, sizeof *sorted, by_hash))
+            cJSON_Delete(pool->rows[i].record);
+        else
+            pool->rows[kept++] = pool->rows[i];
+    }
+    pool->count = kept;
+    free(sorted);
+    return all - kept;
+}
+
 bool space_leaks(const labelled *pool, const labelled *tests, const char *field) {
-    hash_row *sorted = memory(pool->count * sizeof *sorted);
-    for (size_t i = 0; i < pool->count; i++) sorted[i] = (hash_row){folded_hash(pool->rows[i].text), i};
-    qsort(sorted, pool->count, sizeof *sorted, by_hash);
+    hash_row *sorted = sorted_hashes(pool);
     size_t found = 0, first_test = 0, first_pool = 0;
     for (size_t i = 0; i < tests->count; i++) {
         uint64_t hash = folded_hash(tests->rows[i].text);
@@ -189,6 +209,6 @@ bool space_leaks(const labelled *pool, const labelled *tests, const char *field)
         "%zu test prompts are in the pool too, first %s line %u (id %s) as %s line %u: such a test measures memory. "
         "Take them out%s",
         found, tests->files[t->file], t->line, t->id, pool->files[p->file], p->line,
-        field ? "" : ", or use --leave-out FIELD");
+        field ? ", or use --skip-repeats" : ", or use --skip-repeats, or --leave-out FIELD");
     return true;
 }

@@ -31,6 +31,8 @@ float *space_similarities(const float *a, size_t a_count, const float *b, size_t
 /* Is a text of tests (folded by case and white space) also in the pool, other than under the same value of `field`,
  * which is left out? field may be null. Prints and returns true. */
 bool space_leaks(const labelled *pool, const labelled *tests, const char *field);
+/* Takes such rows out of the pool, for all tests alike; returns how many. */
+size_t space_drop_repeats(labelled *pool, const labelled *tests);
 /* The value that leaving out goes by; of `source` the part before a colon. Memory from memory(). */
 char *space_left_out(const labelled_row *r, const char *field);
 #endif

@@ -13,6 +13,7 @@ static const cli_option options[] = {
     {"--clinc", "FILE", "CLINC150 as JSONL with split train and test: 10 shots and full, out of scope"},
     {"--home", "FILE", "another such benchmark, as it is: home-intents.jsonl"},
     {"--mteb", "FILE", "published figures to set beside: mteb-classification.csv"},
+    {"--skip-repeats", NULL, "leave pool prompts out that are test prompts too, rather than refuse"},
     {"--seeds", "N", "draws of utterances (default 20); a quarter of them for shots"},
     {"--seed", "N", "the first seed (default 1)"},
     {"--output", "FILE", "or -o: write everything as JSON"},
@@ -157,7 +158,8 @@ int sr_cmd_profile(int argc, char **argv) {
                                .leave_out = cli_value(&args, "--leave-out"),
                                .tests = test_paths,
                                .test_count = test_count,
-                               .threads = (int)threads};
+                               .threads = (int)threads,
+                               .skip_repeats = cli_given(&args, "--skip-repeats")};
     bool fine = group_files(args.rest, args.rest_count, all);
     if (fine && pool) fine = p->has_routing = sweep_load_texts(&p->source, &p->data);
     char *clinc_path = text_copy(clinc ? clinc : "", strlen(clinc ? clinc : ""));

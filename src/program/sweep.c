@@ -15,6 +15,7 @@ static const cli_option options[] = {
     {"--where", "FIELD=VALUE", "only these test prompts"},
     {"--pool-where", "FIELD=VALUE", "only these pool prompts"},
     {"--fallback", "ROUTE", "takes what thresholds refuse (default general-chat, when it is a route)"},
+    {"--skip-repeats", NULL, "leave pool prompts out that are test prompts too, rather than refuse"},
     {"--seeds", "N", "draws of each setting (default 20)"},
     {"--seed", "N", "the first seed (default 1)"},
     {"--output", "FILE", "or -o: write everything as JSON"},
@@ -231,7 +232,8 @@ int sr_cmd_sweep(int argc, char **argv) {
                            .fallback = cli_value(&args, "--fallback"),
                            .tests = args.rest,
                            .test_count = args.rest_count,
-                           .threads = (int)threads};
+                           .threads = (int)threads,
+                           .skip_repeats = cli_given(&args, "--skip-repeats")};
     char model[512];
     if (!sweep_load(&source, &data, model, sizeof model)) return CLI_FAILED;
     planned plans[MAX_PLANNED];

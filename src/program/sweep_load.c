@@ -217,7 +217,9 @@ bool sweep_load_texts(const sweep_source *s, sweep_data *d) {
         labelled_read(s->tests, s->test_count, &(labelled_options){.where = s->where, .needs_labels = true}, &d->tests);
     if (fine) {
         drop_out_of_scope(&d->pool), drop_out_of_scope(&d->tests);
-        if (!d->pool.count || !d->tests.count) cli_error("all prompts are out of scope"), fine = false;
+        size_t dropped = s->skip_repeats ? space_drop_repeats(&d->pool, &d->tests) : 0;
+        if (dropped) cli_note("%zu pool prompts are test prompts too and were left out of the pool", dropped);
+        if (!d->pool.count || !d->tests.count) cli_error("no prompts with a route are left"), fine = false;
     }
     fine = fine && take_labels(d, s) && !space_leaks(&d->pool, &d->tests, s->leave_out);
     if (fine) {

@@ -22,8 +22,9 @@ mteb=$shared/benchmarks/mteb-classification.csv
 [ -r "$clinc" ] && [ -r "$home" ] || clinc= home=
 own=$(ls tests/prompts/??.jsonl)
 
-started=$(date +%s) step=0
-steps=$((7 + ${dev:+8} + ${clinc:+2}))
+started=$(date +%s) step=0 steps=6
+[ -z "$dev" ] || steps=$((steps + 3))
+[ -z "$clinc" ] || steps=$((steps + 1))
 say() { printf '%3d s  step %d of about %d: %s\n' $(($(date +%s) - started)) "$step" "$steps" "$1" >&2; }
 
 # made FILE WHAT DEPENDENCY ... : counts the step; true when FILE is newer than all dependencies
@@ -64,15 +65,21 @@ if [ -n "$clinc" ]; then
 fi
 
 # ---- how right is the shipped asset ----
+# The layers that its exits read; a piece table reads texts itself.
+layers=$("$program" inspect --json "$routes" | node -e '
+    const { asset } = JSON.parse(require("fs").readFileSync(0, "utf8"));
+    console.log([...new Set(asset.exits.flatMap((e) => e.layers ?? (e.layer === undefined ? [] : [e.layer])))].join(" "))')
+files_of() { for l in $layers; do printf '%s,' "$vectors/$1-$l.srv"; done; }
+judge() { # judge NAME VECTORS OPTIONS... PROMPTS...
+    name=$1 files=$(files_of "$2")
+    shift 2
+    made "$data/eval-$name.json" "the asset on $name prompts" "$program" "$routes" $(echo "$files" | tr , ' ') ||
+        "$program" eval --routes "$routes" --vectors "$files" -o "$data/eval-$name.json" "$@" >/dev/null
+}
 # No mistakes are shown of the project's own prompts: nobody looks at them one by one.
-made "$data/eval-own.json" "the asset on our own prompts" "$program" "$routes" "$vectors"/own-*.srv ||
-    "$program" eval --routes "$routes" --model "$model" --group id --mistakes 0 --by lang,hard -o "$data/eval-own.json" $own >/dev/null
-made "$data/eval-out-of-scope.json" "the asset on odd prompts" "$program" "$routes" "$vectors"/own-*.srv ||
-    "$program" eval --routes "$routes" --model "$model" --mistakes 0 --by kind -o "$data/eval-out-of-scope.json" tests/prompts/out-of-scope.jsonl >/dev/null
-if [ -n "$dev" ]; then
-    made "$data/eval-dev.json" "the asset on public prompts" "$program" "$routes" "$dev" ||
-        "$program" eval --routes "$routes" --model "$model" --mistakes 20 -o "$data/eval-dev.json" "$dev" >/dev/null
-fi
+judge own own --group id --mistakes 0 --by lang,hard $own
+judge out-of-scope own --mistakes 0 --by kind tests/prompts/out-of-scope.jsonl
+[ -z "$dev" ] || judge dev dev --mistakes 20 "$dev"
 
 # ---- how should utterances be written ----
 layer=${SWEEP_LAYER:-9}
@@ -80,7 +87,7 @@ sweep() { # sweep NAME VECTORS OPTIONS... TESTS...
     name=$1 files=$2
     shift 2
     made "$data/sweep-$name.json" "sweeps over $name" "$program" $(echo "$files" | tr , ' ') ||
-        "$program" sweep --pool "$corpus" --vectors "$files" --seeds "${SEEDS:-20}" -o "$data/sweep-$name.json" "$@" >/dev/null
+        "$program" sweep --skip-repeats --pool "$corpus" --vectors "$files" --seeds "${SEEDS:-20}" -o "$data/sweep-$name.json" "$@" >/dev/null
 }
 sweep own "$vectors/corpus-$layer.srv,$vectors/own-$layer.srv" $own
 [ -z "$dev" ] || sweep dev "$vectors/corpus-$layer.srv,$vectors/dev-$layer.srv" "$dev"
@@ -89,22 +96,19 @@ sweep own "$vectors/corpus-$layer.srv,$vectors/own-$layer.srv" $own
 profile() { # profile EMBEDDER VECTORS...
     name=$1
     shift
-    all=$(for f in "$@"; do [ -e "$f" ] && echo "$f"; done)
+    all=$(for f in "$@"; do if [ -e "$f" ]; then echo "$f"; fi; done)
     made "$data/profile-$name--own.json" "profile of $name" "$program" $all ||
-        "$program" profile --pool "$corpus" --tests "$(echo $own | tr ' ' ,)" -o "$data/profile-$name--own.json" $all >/dev/null
+        "$program" profile --skip-repeats --pool "$corpus" --tests "$(echo $own | tr ' ' ,)" -o "$data/profile-$name--own.json" $all >/dev/null
     [ -n "$dev" ] || return 0
     bench=
     [ -z "$clinc" ] || ! ls $all | grep -q bench || bench="--clinc $clinc --home $home"
     [ ! -r "$mteb" ] || bench="$bench --mteb $mteb"
     made "$data/profile-$name--dev.json" "profile of $name, public prompts" "$program" $all ||
-        "$program" profile --pool "$corpus" --tests "$dev" $bench -o "$data/profile-$name--dev.json" $all >/dev/null
+        "$program" profile --skip-repeats --pool "$corpus" --tests "$dev" $bench -o "$data/profile-$name--dev.json" $all >/dev/null
 }
-for file in "$vectors"/own-*.srv; do
-    e=${file##*/own-} e=${e%.srv}
-    case $e in *[!0-9]*) continue ;; esac
-    steps=$((steps + 1 + ${dev:+1}))
-done 2>/dev/null
-for e in $(ls "$vectors" | sed -n 's/^own-\([0-9]*\)\.srv$/\1/p' | sort -n); do
+ours=$(ls "$vectors" | sed -n 's/^own-\([0-9]*\)\.srv$/\1/p' | sort -n)
+for e in $ours; do steps=$((steps + 1)) && [ -z "$dev" ] || steps=$((steps + 1)); done
+for e in $ours; do
     profile "e5-$e" "$vectors/own-$e.srv" "$vectors/corpus-$e.srv" "$vectors/dev-$e.srv" "$vectors/bench-$e.srv"
 done
 
