@@ -7,6 +7,10 @@ import { join } from 'node:path';
 
 const check = process.argv.includes('--check');
 const [file = 'README.md', folder = 'build/report'] = process.argv.slice(2).filter((a) => a !== '--check');
+if (!existsSync(file)) {
+  console.error(`readme: no ${file}; nothing written`);
+  process.exit(check ? 1 : 0);
+}
 const before = readFileSync(file, 'utf8');
 const missing = [];
 const after = before.replace(/(<!-- evaluate:([\w-]+) -->\n)([\s\S]*?)(<!-- \/evaluate -->)/g, (all, open, name, old, close) => {
