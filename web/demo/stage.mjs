@@ -35,7 +35,7 @@ for (const name of readdirSync(from('web/demo')).filter((n) => !PAGE.includes(n)
 const use = {};
 for (const [role, path, to] of [
   ['asset', 'build/routes/five-routes.srr', 'routes/five-routes.srr'],
-  ['table', 'build/routes/five-routes.srt', 'routes/five-routes.srt'],
+  ['table', existsSync(from('build/routes/five-routes.srt')) ? 'build/routes/five-routes.srt' : 'routes/five-routes.srt', 'routes/five-routes.srt'],
   ['fit', existsSync(from('build/routes/five-routes.srf')) ? 'build/routes/five-routes.srf' : 'routes/five-routes.srf', 'routes/five-routes.srf'],
   ['routes', 'routes/five-routes.json', 'routes/five-routes.json'],
   ['model', 'build/model/smartrouter-model.srm', 'model/smartrouter-model.srm'],
