@@ -19,6 +19,7 @@ struct sr_encoder {
     float *keys;       /* [dim][padded], so a head's keys are [head_dim][padded] */
     float *wide;       /* [TOKEN_BLOCK][ffn_dim], or [TOKEN_BLOCK][dim] */
     int8_t *quantised; /* [TOKEN_BLOCK][ffn_dim] */
+    float *exact;      /* the same, unquantised, for layers in f32 */
     int32_t *strip;    /* [group][token][SR_MATMUL_STRIP] */
     float *scores;
     float token_scale[TOKEN_BLOCK * SR_MATMUL_MAX_GROUPS]; /* [token][group] */
@@ -42,7 +43,9 @@ static size_t lay_out(sr_encoder *e, const sr_model *m, uint8_t *base) {
     CARVE(keys, tokens * k->dim * 4);
     size_t width = k->ffn_dim > 3 * k->dim ? k->ffn_dim : 3 * k->dim;
     CARVE(wide, (size_t)TOKEN_BLOCK * width * 4);
-    CARVE(quantised, (size_t)TOKEN_BLOCK * width);
+    int is_exact = k->layer_coding == SR_CODING_F32;
+    CARVE(quantised, is_exact ? 0 : (size_t)TOKEN_BLOCK * width);
+    CARVE(exact, is_exact ? (size_t)TOKEN_BLOCK * width * 4 : 0);
     CARVE(strip, (size_t)SR_MATMUL_MAX_GROUPS * TOKEN_BLOCK * SR_MATMUL_STRIP * 4);
     CARVE(scores, 2 * tokens * 4);
     CARVE(work, sizeof(sr_tokenizer_work));
@@ -99,17 +102,25 @@ int sr_encoder_pieces(const sr_encoder *e, uint32_t *ids, size_t cap) {
 }
 
 static void quantise(sr_encoder *e, const float *x, size_t tokens, size_t width) {
+    if (e->model->meta.layer_coding == SR_CODING_F32) {
+        memcpy(e->exact, x, tokens * width * sizeof *x); /* copied, since y may take x's place */
+        return;
+    }
     size_t groups = sr_matmul_groups(width);
     for (size_t t = 0; t < tokens; t++)
         e->model->kernels->quantise(x + t * width, width, e->quantised + t * width, e->token_scale + t * groups,
                                     e->token_sum + t * groups);
 }
 
-/* y[t * stride + r] = quantised tokens times rows first .. first + rows of w; activation: -1 none. */
+/* y[t * stride + r] = quantised (or exact) tokens times rows first .. first + rows of w; activation: -1 none. */
 static void multiply(sr_encoder *e, const sr_matrix *w, uint32_t first, uint32_t rows, size_t tokens, int activation,
                      float *y, size_t stride) {
     const sr_matmul_kernels *k = e->model->kernels;
     for (uint32_t r = first; r < first + rows; r += SR_MATMUL_STRIP, y += SR_MATMUL_STRIP) {
+        if (w->exact) {
+            k->exact(e->exact, tokens, w->exact + (size_t)r * w->cols, w->cols, w->bias + r, activation, y, stride);
+            continue;
+        }
         k->products(e->quantised, e->token_sum, tokens, w->packed + (size_t)r * w->cols, w->cols, e->strip);
         k->finish(e->strip, tokens, sr_matmul_groups(w->cols), e->token_scale, w->scale + r, w->rows, w->bias + r,
                   activation, y, stride);

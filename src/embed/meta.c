@@ -22,11 +22,28 @@ static int is_finite_bits(uint32_t u) {
     U(layers)                                                                                                          \
     U(heads)                                                                                                           \
     U(ffn_dim)                                                                                                         \
-    U(piece_count) U(node_count) U(max_tokens) U(position_offset) U(activation) U(attention_bias_reach)                \
-        F(norm_epsilon) F(unknown_score) U(tokenizer) U(tokenizer_flags) U(begin) U(end) U(unknown) U(pad) U(mask)     \
-            U(pooling) U(embedding_coding) U(subspaces) U(position_coding) U(layer_coding) U(score_coding)             \
-                F(score_low) F(score_step) U(map_count) U(map_outputs) U(head_pieces) U(upstream_pieces) U(id_bytes)   \
-                    U(prefix_bytes)
+    U(piece_count)                                                                                                     \
+    U(node_count)                                                                                                      \
+    U(max_tokens)                                                                                                      \
+    U(position_offset)                                                                                                 \
+    U(activation)                                                                                                      \
+    U(attention_bias_reach)                                                                                            \
+    F(norm_epsilon)                                                                                                    \
+    F(unknown_score)                                                                                                   \
+    U(tokenizer)                                                                                                       \
+    U(tokenizer_flags)                                                                                                 \
+    U(begin)                                                                                                           \
+    U(end)                                                                                                             \
+    U(unknown)                                                                                                         \
+    U(pad)                                                                                                             \
+    U(mask)                                                                                                            \
+    U(pooling)                                                                                                         \
+    U(embedding_coding)                                                                                                \
+    U(subspaces)                                                                                                       \
+    U(position_coding)                                                                                                 \
+    U(layer_coding)                                                                                                    \
+    U(score_coding)                                                                                                    \
+    F(score_low) F(score_step) U(map_count) U(map_outputs) U(head_pieces) U(upstream_pieces) U(id_bytes) U(prefix_bytes)
 
 enum { ID_AT = 132, PREFIX_AT = ID_AT + SR_MODEL_ID_BYTES, ZERO_AT = PREFIX_AT + SR_MODEL_PREFIX_BYTES };
 
@@ -75,8 +92,10 @@ int sr_model_meta_load(sr_model_meta *m, const uint8_t *in, size_t bytes) {
     if (m->piece_count == 0 || m->node_count == 0) return SR_E_FORMAT;
     if (m->piece_count > SR_MAX_PIECES || m->node_count > 1u << 24) return SR_E_LIMIT;
     if (m->max_tokens < 3 || m->max_tokens > SR_MAX_TOKENS || m->position_offset > 1024) return SR_E_LIMIT;
-    if (m->activation > SR_ACTIVATION_RELU || m->tokenizer != SR_TOKENIZER_UNIGRAM) return SR_E_UNSUPPORTED;
-    if (m->tokenizer_flags & ~(uint32_t)(SR_TOKENIZER_FUSE_UNKNOWN)) return SR_E_UNSUPPORTED;
+    if (m->activation > SR_ACTIVATION_RELU) return SR_E_UNSUPPORTED;
+    if (m->tokenizer != SR_TOKENIZER_UNIGRAM && m->tokenizer != SR_TOKENIZER_WORDPIECE) return SR_E_UNSUPPORTED;
+    if (m->tokenizer_flags & SR_TOKENIZER_WORDPIECE_WORDS || !sr_tokenizer_flags_good(sr_model_flags(m)))
+        return SR_E_UNSUPPORTED;
     if (m->attention_bias_reach && (m->attention_bias_reach < m->max_tokens || m->attention_bias_reach > SR_MAX_TOKENS))
         return SR_E_FORMAT;
     if (!(m->norm_epsilon >= 0)) return SR_E_FORMAT;
@@ -86,7 +105,7 @@ int sr_model_meta_load(sr_model_meta *m, const uint8_t *in, size_t bytes) {
     if (m->position_coding != SR_CODING_F32 && m->position_coding != SR_CODING_Q8) return SR_E_UNSUPPORTED;
     if (m->embedding_coding == SR_CODING_PQ && (m->subspaces == 0 || m->dim % m->subspaces)) return SR_E_FORMAT;
     if (m->score_coding > SR_SCORES_U8) return SR_E_UNSUPPORTED;
-    if (m->map_count > 1 << 17 || m->map_outputs > 1 << 18) return SR_E_LIMIT;
+    if (m->map_count > SR_MAX_MAP || m->map_outputs > SR_MAX_MAP_OUTPUTS) return SR_E_LIMIT;
     if (m->head_pieces > m->max_tokens - 2) return SR_E_FORMAT;
     if (m->id_bytes > SR_MODEL_ID_BYTES || m->prefix_bytes > SR_MODEL_PREFIX_BYTES) return SR_E_FORMAT;
     memcpy(m->id, in + ID_AT, SR_MODEL_ID_BYTES);

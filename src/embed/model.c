@@ -15,11 +15,12 @@ static void *carve(arena *a, size_t bytes) {
     return p;
 }
 
-static void carve_matrix(arena *a, sr_matrix *w, uint32_t rows, uint32_t cols) {
+static void carve_matrix(arena *a, sr_matrix *w, uint32_t rows, uint32_t cols, int exact) {
     w->rows = rows;
     w->cols = cols;
-    w->packed = carve(a, (size_t)rows * cols);
-    w->scale = carve(a, (size_t)rows * sr_matmul_groups(cols) * 4);
+    w->exact = exact ? carve(a, (size_t)rows * cols * 4) : 0;
+    w->packed = exact ? 0 : carve(a, (size_t)rows * cols);
+    w->scale = exact ? 0 : carve(a, (size_t)rows * sr_matmul_groups(cols) * 4);
     w->bias = carve(a, (size_t)rows * 4);
 }
 
@@ -40,11 +41,12 @@ static size_t lay_out(sr_model *m, uint8_t *mem) {
     m->attention_bias = carve(&a, attention_bias_count(k) * 4);
     m->exit_means = carve(&a, ((size_t)k->layers + 1) * k->dim * 4);
     m->row_scratch = carve(&a, SR_MODEL_MAX_FFN * 4);
+    int exact = k->layer_coding == SR_CODING_F32;
     for (uint32_t l = 0; l < k->layers; l++) {
-        carve_matrix(&a, &m->layer[l].qkv, 3 * k->dim, k->dim);
-        carve_matrix(&a, &m->layer[l].out, k->dim, k->dim);
-        carve_matrix(&a, &m->layer[l].up, k->ffn_dim, k->dim);
-        carve_matrix(&a, &m->layer[l].down, k->dim, k->ffn_dim);
+        carve_matrix(&a, &m->layer[l].qkv, 3 * k->dim, k->dim, exact);
+        carve_matrix(&a, &m->layer[l].out, k->dim, k->dim, exact);
+        carve_matrix(&a, &m->layer[l].up, k->ffn_dim, k->dim, exact);
+        carve_matrix(&a, &m->layer[l].down, k->dim, k->ffn_dim, exact);
         m->layer[l].attention_norm = carve(&a, (size_t)k->dim * 8);
         m->layer[l].output_norm = carve(&a, (size_t)k->dim * 8);
     }
@@ -184,7 +186,7 @@ static int read_first_part(sr_model *m) {
     if ((e = sr_map_read(t, map_mem, p, s.bytes, k->map_count, k->map_outputs)) < 0) return e;
     t->unknown_score = k->unknown_score;
     t->begin = k->begin, t->end = k->end, t->unknown = k->unknown;
-    t->flags = k->tokenizer_flags;
+    t->flags = sr_model_flags(k);
     if ((e = verified(m, SR_MODEL_EMBEDDING, 0, &m->embedding, &s)) < 0) return e;
     m->embedding_row_bytes = sr_coding_row_bytes(k->embedding_coding, k->dim, k->subspaces);
     if ((e = verified(m, SR_MODEL_POSITIONS, 0, &p, &s)) < 0) return e;
@@ -236,12 +238,20 @@ static void pack_row(const sr_matmul_kernels *kernels, sr_matrix *w, uint32_t r,
     }
 }
 
+static size_t exact_at(const sr_matrix *w, uint32_t row) {
+    return (size_t)(row & ~15u) * w->cols + (row & 15);
+}
+
 static int read_matrix(sr_model *m, const uint8_t **p, sr_matrix *w, uint32_t first_row, uint32_t rows) {
     size_t row_bytes = sr_coding_row_bytes(m->meta.layer_coding, w->cols, 0);
     for (uint32_t r = 0; r < rows; r++, *p += row_bytes) {
         int e = sr_coding_row(m->meta.layer_coding, *p, w->cols, m->row_scratch);
         if (e < 0) return e;
-        pack_row(m->kernels, w, first_row + r, m->row_scratch);
+        if (w->exact)
+            for (uint32_t c = 0; c < w->cols; c++)
+                w->exact[exact_at(w, first_row + r) + (size_t)c * SR_MATMUL_STRIP] = m->row_scratch[c];
+        else
+            pack_row(m->kernels, w, first_row + r, m->row_scratch);
     }
     return 0;
 }

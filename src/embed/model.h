@@ -64,6 +64,11 @@ typedef struct {
     char id[SR_MODEL_ID_BYTES], prefix[SR_MODEL_PREFIX_BYTES];
 } sr_model_meta;
 
+/* The tokenizer's flags, its kind included. */
+static inline uint32_t sr_model_flags(const sr_model_meta *m) {
+    return m->tokenizer_flags | (m->tokenizer == SR_TOKENIZER_WORDPIECE ? SR_TOKENIZER_WORDPIECE_WORDS : 0);
+}
+
 void sr_model_meta_store(uint8_t out[SR_MODEL_META_BYTES], const sr_model_meta *m);
 /* Checks every field by itself and against the others: SR_E_FORMAT, SR_E_NAN, SR_E_LIMIT, SR_E_UNSUPPORTED, SR_E_UTF8.
  */
@@ -76,10 +81,11 @@ int sr_coding_row(uint32_t coding, const uint8_t *row, uint32_t cols, float *out
 float sr_half_to_float(uint16_t h);
 uint16_t sr_float_to_half(float f); /* rounds to nearest even; too large becomes infinity */
 
-/* One product: rows x cols, packed for the kernels; scale[group][row]. */
+/* One product: rows x cols, packed for the kernels; scale[group][row]. Layers stored as f32 are computed in f32. */
 typedef struct {
     uint32_t rows, cols;
     uint8_t *packed;
+    float *exact; /* or this: strips of 16 rows, [cols][16] each */
     float *scale, *bias;
 } sr_matrix;
 

@@ -74,13 +74,13 @@ static int read_head(table_head *h, const void *file, size_t file_bytes) {
         if (p[i]) return SR_E_FORMAT;
     if (h->dim < SR_TABLE_MIN_DIM || h->dim > SR_TABLE_MAX_DIM || h->dim % 8) return SR_E_FORMAT;
     if (h->piece_count == 0 || h->node_count == 0 || h->control[2] >= h->piece_count) return SR_E_FORMAT;
-    if (h->piece_count > SR_MAX_PIECES || h->node_count > 1u << 24 || h->map_count > 1 << 17 ||
-        h->map_outputs > 1 << 18)
+    if (h->piece_count > SR_MAX_PIECES || h->node_count > 1u << 24 || h->map_count > SR_MAX_MAP ||
+        h->map_outputs > SR_MAX_MAP_OUTPUTS)
         return SR_E_LIMIT;
     if (h->node_count - 1 > h->file.total_bytes || h->piece_count > h->file.total_bytes ||
         h->map_count > h->file.total_bytes || h->map_outputs > h->file.total_bytes)
         return SR_E_FORMAT;
-    if (h->score_coding > SR_SCORES_U8 || h->flags & ~(uint32_t)SR_TOKENIZER_FUSE_UNKNOWN) return SR_E_UNSUPPORTED;
+    if (h->score_coding > SR_SCORES_U8 || !sr_tokenizer_flags_good(h->flags)) return SR_E_UNSUPPORTED;
     if (!is_finite(h->score_low) || !is_finite(h->score_step) || !is_finite(h->unknown_score)) return SR_E_NAN;
     return h->prefix_bytes > SR_TABLE_PREFIX_BYTES ? SR_E_FORMAT : 0;
 }

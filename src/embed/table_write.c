@@ -150,7 +150,7 @@ static int64_t write_kept(const kept *k, uint8_t **out) {
                              m->map_count,
                              m->map_outputs,
                              SR_SCORES_U8,
-                             m->tokenizer_flags,
+                             sr_model_flags(m),
                              new_id(k, m->begin),
                              new_id(k, m->end),
                              new_id(k, m->unknown),

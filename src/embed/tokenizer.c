@@ -1,6 +1,6 @@
-/* The unigram tokenizer; see tokenizer.h. */
-#include "tokenizer.h"
+/* The unigram tokenizer, and what all share: bytes to code points, the map. See tokenizer.h. */
 #include "container.h"
+#include "tokenizer_stream.h"
 #include <string.h>
 
 /* ---- normalisation map ------------------------------------------------------------------------------------- */
@@ -104,31 +104,13 @@ int sr_scores_read(uint32_t coding, float low, float step, const uint8_t *in, ui
 
 /* ---- words --------------------------------------------------------------------------------------------------- */
 
-typedef struct {
-    const sr_tokenizer *t;
-    sr_tokenizer_work *work;
-    uint32_t *ids;
-    size_t cap, head, total; /* total: pieces so far; from cap on, ids[head..cap) is a ring of the last ones */
-    size_t word_bytes;       /* 0: at the start of the text, no word begun */
-    int after_space;         /* the last code point was a space: the word so far is U+2581 alone */
-} stream;
-
-static void emit(stream *s, uint32_t id) {
-    size_t at = s->total++;
-    if (at >= s->cap) {
-        if (s->head == s->cap) return;
-        at = s->head + (at - s->head) % (s->cap - s->head);
-    }
-    s->ids[at] = id;
-}
-
 static size_t character_bytes(uint8_t lead) {
     return lead < 0xc0 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
 }
 
 /* Best path over word[0..n). Keeps pieces whose end is at most keep, at least one; returns where they end.
  * Ties: the path whose last piece is longest wins, as upstream. */
-static size_t word_pieces(stream *s, size_t n, size_t keep) {
+static size_t word_pieces(sr_stream *s, size_t n, size_t keep) {
     const sr_tokenizer *t = s->t;
     sr_tokenizer_work *w = s->work;
     const double impossible = -1e300;
@@ -167,17 +149,17 @@ static size_t word_pieces(stream *s, size_t n, size_t keep) {
     }
     for (size_t i = count; i-- > 0;) {
         int again = i + 1 < count && w->path[i] == t->unknown && w->path[i + 1] == t->unknown;
-        if (!(again && t->flags & SR_TOKENIZER_FUSE_UNKNOWN)) emit(s, w->path[i]);
+        if (!(again && t->flags & SR_TOKENIZER_FUSE_UNKNOWN)) sr_stream_emit(s, w->path[i]);
     }
     return end;
 }
 
-static void flush_word(stream *s) {
+static void flush_word(sr_stream *s) {
     if (s->word_bytes) word_pieces(s, s->word_bytes, s->word_bytes);
     s->word_bytes = 0;
 }
 
-static void put_bytes(stream *s, const uint8_t *bytes, size_t n) {
+static void put_bytes(sr_stream *s, const uint8_t *bytes, size_t n) {
     if (s->word_bytes + n > SR_WORD_BYTES) {
         /* paths have long met this far back, so the pieces kept are those of the whole word */
         size_t done = word_pieces(s, s->word_bytes, SR_WORD_BYTES - 256);
@@ -188,12 +170,16 @@ static void put_bytes(stream *s, const uint8_t *bytes, size_t n) {
     s->word_bytes += n;
 }
 
-static void begin_word(stream *s) {
+static void begin_word(sr_stream *s) {
     flush_word(s);
     put_bytes(s, (const uint8_t *)"\xe2\x96\x81", 3);
 }
 
-static void put_code(stream *s, uint32_t c) {
+static void put_code(sr_stream *s, uint32_t c) {
+    if (s->t->flags & SR_TOKENIZER_WORDPIECE_WORDS) {
+        sr_wordpiece_put(s, c);
+        return;
+    }
     if (c == 0x20) {
         if (!s->after_space) begin_word(s);
         s->after_space = 1;
@@ -202,20 +188,7 @@ static void put_code(stream *s, uint32_t c) {
     if (s->word_bytes == 0 && s->total == 0) begin_word(s);
     s->after_space = 0;
     uint8_t b[4];
-    if (c < 0x80) {
-        b[0] = (uint8_t)c;
-        put_bytes(s, b, 1);
-    } else if (c < 0x800) {
-        b[0] = (uint8_t)(0xc0 | c >> 6), b[1] = (uint8_t)(0x80 | (c & 0x3f));
-        put_bytes(s, b, 2);
-    } else if (c < 0x10000) {
-        b[0] = (uint8_t)(0xe0 | c >> 12), b[1] = (uint8_t)(0x80 | (c >> 6 & 0x3f)), b[2] = (uint8_t)(0x80 | (c & 0x3f));
-        put_bytes(s, b, 3);
-    } else {
-        b[0] = (uint8_t)(0xf0 | c >> 18), b[1] = (uint8_t)(0x80 | (c >> 12 & 0x3f));
-        b[2] = (uint8_t)(0x80 | (c >> 6 & 0x3f)), b[3] = (uint8_t)(0x80 | (c & 0x3f));
-        put_bytes(s, b, 4);
-    }
+    put_bytes(s, b, sr_utf8_put(c, b));
 }
 
 /* One code point; invalid bytes give U+FFFD, one for each maximal part of a sequence, as browsers decode. */
@@ -249,7 +222,7 @@ static size_t decode(const uint8_t *p, size_t n, uint32_t *code) {
     return more + 1;
 }
 
-static void put_text(stream *s, const char *text, size_t bytes) {
+static void put_text(sr_stream *s, const char *text, size_t bytes) {
     const uint8_t *p = (const uint8_t *)text;
     const sr_tokenizer *t = s->t;
     for (size_t i = 0; i < bytes;) {
@@ -274,10 +247,13 @@ static void reverse(uint32_t *a, size_t n) {
 
 size_t sr_tokenize(const sr_tokenizer *t, sr_tokenizer_work *work, const char *prefix, size_t prefix_bytes,
                    const char *text, size_t text_bytes, uint32_t *ids, size_t cap, size_t head, size_t *total) {
-    stream s = {.t = t, .work = work, .ids = ids, .cap = cap, .head = head < cap ? head : cap};
+    sr_stream s = {.t = t, .work = work, .ids = ids, .cap = cap, .head = head < cap ? head : cap};
     put_text(&s, prefix, prefix_bytes);
     put_text(&s, text, text_bytes);
-    flush_word(&s);
+    if (t->flags & SR_TOKENIZER_WORDPIECE_WORDS)
+        sr_wordpiece_flush(&s);
+    else if (!(t->flags & SR_TOKENIZER_TRIM && s.after_space))
+        flush_word(&s);
     if (total) *total = s.total;
     if (s.total <= cap) return s.total;
     /* the ring of last pieces, turned so that the oldest comes first */

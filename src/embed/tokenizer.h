@@ -1,5 +1,6 @@
-/* Text to piece ids: SentencePiece's unigram model as XLM-RoBERTa uses it.
+/* Text to piece ids: SentencePiece's unigram model as XLM-RoBERTa uses it, or WordPiece as BERT does (wordpiece.c).
  *
+ * Unigram:
  * Bytes -> code points (invalid UTF-8: U+FFFD) -> normalisation map, a code point at a time -> runs of spaces become
  * one
  * -> each space, and the start of the text, becomes U+2581 -> words begin at U+2581 -> exact Viterbi a word.
@@ -11,7 +12,23 @@
 #define SR_TOKENIZER_H
 #include "vocab.h"
 
-enum { SR_WORD_BYTES = 1024, SR_TOKENIZER_FUSE_UNKNOWN = 1, SR_TOKENIZER_LOWER = 2 };
+enum { SR_WORD_BYTES = 1024, SR_WORDPIECE_MAX_CHARACTERS = 100 };
+
+/* tokenizer_flags */
+enum {
+    SR_TOKENIZER_FUSE_UNKNOWN = 1,     /* unigram: neighbouring unknown characters are one piece */
+    SR_TOKENIZER_SPACE_IDEOGRAPHS = 2, /* WordPiece: each ideograph is a word */
+    SR_TOKENIZER_SPLIT_HANGUL = 4,     /* WordPiece: syllables become their letters, as decomposition has it */
+    SR_TOKENIZER_WORDPIECE_WORDS = 8,  /* WordPiece rather than unigram; in a model META's `tokenizer` says so */
+    SR_TOKENIZER_TRIM = 16             /* unigram: spaces at the end of a text are no word */
+};
+/* Are these flags of a kind of tokenizer that there is? */
+static inline int sr_tokenizer_flags_good(uint32_t flags) {
+    uint32_t all = flags & SR_TOKENIZER_WORDPIECE_WORDS
+                       ? SR_TOKENIZER_WORDPIECE_WORDS | SR_TOKENIZER_SPACE_IDEOGRAPHS | SR_TOKENIZER_SPLIT_HANGUL
+                       : SR_TOKENIZER_FUSE_UNKNOWN | SR_TOKENIZER_TRIM;
+    return (flags & ~all) == 0;
+}
 
 typedef struct {
     sr_trie trie;
@@ -26,7 +43,7 @@ typedef struct {
     const uint8_t *map_bits; /* one bit a code point below SR_MAP_BITS: is it in the map? */
 } sr_tokenizer;
 
-enum { SR_MAP_BITS = 0x20000 };
+enum { SR_MAP_BITS = 0x20000, SR_MAX_MAP = 1 << 17, SR_MAX_MAP_OUTPUTS = 1 << 18 };
 
 typedef struct {
     double best[SR_WORD_BYTES + 1];

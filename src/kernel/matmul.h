@@ -37,6 +37,10 @@ typedef struct {
      * * row_stride + r])), r < 16. activation: -1 none, 0 GELU with erf, 1 GELU with tanh, 2 ReLU */
     void (*finish)(const int32_t *out, size_t tokens, size_t groups, const float *token_scale, const float *row_scale,
                    size_t row_stride, const float *bias, int activation, float *y, size_t stride);
+    /* One strip in floats: y[t * stride + r] = activation(bias[r] + sum over c, ascending, of x[t * cols + c] * w[c *
+     * 16 + r]) */
+    void (*exact)(const float *x, size_t tokens, const float *w, size_t cols, const float *bias, int activation,
+                  float *y, size_t stride);
     /* max |x|; NaN counts as nothing */
     float (*peak)(const float *x, size_t n);
     /* x = layer norm(x + add) * gain + bias; add may be null */
