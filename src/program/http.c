@@ -166,7 +166,7 @@ bool http_embed(const http_embedder *h, const char *const *texts, size_t count, 
         char *json = request_json(h, texts + i, some);
         fine = ask(h, curl, url, json, some, &dim, &rows, i);
         free(json);
-        if (fine && count > batch) cli_progress("embedding", i + some, count);
+        if (fine && count > batch && !h->quiet) cli_progress("embedding", i + some, count);
     }
     curl_slist_free_all(headers);
     curl_easy_cleanup(curl);

@@ -13,6 +13,7 @@ typedef struct {
     long timeout_ms; /* a request's time, default 30,000 */
     int retries;     /* after 429, 5xx and broken connections, with growing pauses; default 4 */
     size_t batch;    /* texts a request, default 32 */
+    bool quiet;      /* no progress: the caller shows its own */
 } http_embedder;
 
 /* vectors[count * dim], row by row; memory from malloc, given back in *out and *dim_out. Prints what is wrong. */

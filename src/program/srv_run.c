@@ -130,7 +130,7 @@ static bool embed_batch(run *r, const size_t *rows, size_t count) {
         const char **texts = memory(count * sizeof *texts);
         for (size_t i = 0; i < count; i++) texts[i] = r->texts->rows[rows[i]].text;
         http_embedder h = *j->server;
-        h.dim = dim;
+        h.dim = dim, h.quiet = true;
         fine = http_embed(&h, texts, count, &out[0], &dim);
         free(texts);
         target *t = &r->targets[0];

@@ -21,7 +21,7 @@ if (!known[basename(folder ?? '')]) {
 }
 const { pooling, maxTokens } = known[basename(folder)];
 const tokenizer = new Tokenizer(JSON.parse(readFileSync(join(folder, 'tokenizer.json'), 'utf8')), {});
-const threads = Number(process.env.THREADS ?? 0) || undefined;
+const threads = Number(process.env.THREADS ?? 0); // 0: as many as there are cores
 const session = await ort.InferenceSession.create(join(folder, 'model.onnx'), { intraOpNumThreads: threads, logSeverityLevel: 3 });
 
 function ids(text) {
