@@ -19,17 +19,17 @@ static const cli_option options[] = {
     {"--answers", "FILE", "what 'smartrouter route --deep --jsonl' said of the same texts, to learn from"},
     {"--answers-weight", "W", "of these answers against the labels (default 0.5)"},
     {"--model", "FILE", "encoder model (.srm) whose pieces and embeddings to start from; default: what make built"},
-    {"--pieces", "N", "keep the N pieces that are worth most (default 100000)"},
+    {"--pieces", "N", "keep the N pieces that are worth most (default 60000)"},
     {"--dim", "D", "numbers a row: 8, 16, 24 or 32 (default 8)"},
-    {"--step", "S", "rows are stored in multiples of S (default 0.25; smaller: finer and larger)"},
-    {"--public-weight", "W", "a public prompt's weight against one of ours (default 0.3)"},
+    {"--step", "S", "rows are stored in multiples of S (default 0.5; smaller: finer and larger)"},
+    {"--public-weight", "W", "a public prompt's weight against one of ours (default 0.5)"},
     {"--epochs", "N", "passes over the prompts; 0 leaves the rows as they start (default 20)"},
     {"--rate", "R", "how fast rows move (default 10)"},
     {"--pull", "P", "how much of its way a row is drawn back an epoch (default 0.05)"},
     {"--dropout", "P", "share of a prompt's pieces left out at each look (default 0.2)"},
     {"--smoothing", "S", "of the labels (default 0.1)"},
     {"--common", "A", "pieces of share f start with weight A / (A + f) (default 0.003)"},
-    {"--weight", "B", "at the start, the routes' directions against the texts' own (default 1)"},
+    {"--weight", "B", "at the start, the routes' directions against the texts' own (default 3)"},
     {"--k", "K", "mean of the top K (default 5)"},
     {"--no-judge", NULL, "train only: no report, no calibration, no fit"},
     {"--output", "FILE", "or -o: the table to write; its exit goes into the route file's fit"},
@@ -179,8 +179,16 @@ bool table_add_exit(const table_job *job, const uint8_t *file, size_t bytes, con
             sr_write_exit_take(fit, i, routes, job->data.route_count, &exits[count++], params, head);
         }
     }
+    char notes[256];
+    const table_options *o = &job->trainer.options;
+    snprintf(
+        notes, sizeof notes,
+        "smartrouter tune, then table: %zu prompts, %zu of them to judge by; dim %zu, step %g, epochs %ld, rate %g, "
+        "pull %g, dropout %g, k %u",
+        job->data.count, job->data.count - job->judge_from, o->dim, o->step, o->epochs, o->rate, o->pull, o->dropout,
+        job->k);
     sr_write_asset w = {.name = {job->source.name, strlen(job->source.name)},
-                        .notes = {"smartrouter tune, then smartrouter table", 40},
+                        .notes = {notes, strlen(notes)},
                         .routes = routes,
                         .route_count = job->data.route_count,
                         .exits = exits,
@@ -209,7 +217,8 @@ static bool write_table(table_job *job, const char *path, const char *routes_pat
           *bias = memory(job->data.route_count * sizeof *bias);
     uint8_t *use = memory(job->data.count), *file = NULL;
     memset(use, 1, job->data.count);
-    int64_t bytes = table_train(t, use, rows, head, bias) ? table_file(t, rows, &file) : -1;
+    int64_t bytes = -1;
+    if (table_start(t, use, rows)) table_train(t, use, rows, head, bias), bytes = table_file(t, rows, &file);
     free(rows), free(head), free(bias), free(use);
     bool fine = bytes >= 0 && file_write(path, file, (size_t)bytes);
     if (fine) cli_note("%s: %lld bytes", path, (long long)bytes);
@@ -233,16 +242,16 @@ static bool parse(const cli_args *args, table_job *job, double *public_weight) {
     table_options *o = &t->options;
     long dim, k;
     if (!cli_number(args, "--dim", 8, SR_TABLE_MAX_DIM, 8, &dim) ||
-        !cli_number(args, "--pieces", 256, SR_MAX_PIECES, 100000, &o->pieces) ||
+        !cli_number(args, "--pieces", 256, SR_MAX_PIECES, 60000, &o->pieces) ||
         !cli_number(args, "--epochs", 0, 1000, 20, &o->epochs) || !cli_number(args, "--k", 1, SR_MAX_TOP_K, 5, &k) ||
-        !cli_decimal(args, "--step", 0, 16, 0.25, &o->step) || !cli_decimal(args, "--rate", 0, 1000, 10, &o->rate) ||
+        !cli_decimal(args, "--step", 0, 16, 0.5, &o->step) || !cli_decimal(args, "--rate", 0, 1000, 10, &o->rate) ||
         !cli_decimal(args, "--pull", 0, 1, 0.05, &o->pull) ||
         !cli_decimal(args, "--dropout", 0, 0.9, 0.2, &o->dropout) ||
         !cli_decimal(args, "--smoothing", 0, 0.9, 0.1, &o->smoothing) ||
         !cli_decimal(args, "--common", 1e-6, 1000, 0.003, &o->common) ||
-        !cli_decimal(args, "--weight", 0, 100, 1, &o->fit.weight) ||
+        !cli_decimal(args, "--weight", 0, 100, 3, &o->fit.weight) ||
         !cli_decimal(args, "--answers-weight", 0, 1, 0.5, &t->answers_weight) ||
-        !cli_decimal(args, "--public-weight", 0, 10, 0.3, public_weight))
+        !cli_decimal(args, "--public-weight", 0, 10, 0.5, public_weight))
         return false;
     if (dim % 8) return cli_error("--dim wants a multiple of 8, not %ld", dim), false;
     if (args->rest_count) return cli_error("no plain arguments are wanted; --help shows the options"), false;

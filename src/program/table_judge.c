@@ -54,13 +54,11 @@ static bool judge_fold(table_job *job, const uint8_t *train, const uint8_t *test
     uint32_t routes = job->data.route_count;
     float *rows = memory(pieces * dim * sizeof *rows), *head = memory(routes * dim * sizeof *head),
           *bias = memory(routes * sizeof *bias);
-    bool fine = true;
-    long epochs = t->options.epochs;
+    bool fine = table_start(t, train, rows);
     for (int trained = 0; trained < 2 && fine; trained++) {
         uint8_t *file = NULL;
-        if (!trained && !out->start) continue;
-        t->options.epochs = trained ? epochs : 0;
-        int64_t bytes = table_train(t, train, rows, head, bias) ? table_file(t, rows, &file) : -1;
+        if (trained) table_train(t, train, rows, head, bias);
+        int64_t bytes = table_file(t, rows, &file);
         float *v = bytes < 0 ? NULL : table_vectors(file, (size_t)bytes, job->texts, n);
         float *u = v ? table_vectors(file, (size_t)bytes, job->utterances, job->utterance_count) : NULL;
         fine = u != NULL;
@@ -73,7 +71,6 @@ static bool judge_fold(table_job *job, const uint8_t *train, const uint8_t *test
             }
         free(file), free(v), free(u);
     }
-    t->options.epochs = epochs;
     free(rows), free(head), free(bias);
     return fine;
 }
@@ -104,8 +101,10 @@ bool table_judge(table_job *job) {
     size_t n = job->data.count;
     const dataset *d = &job->data;
     uint8_t *train = memory(n), *test = memory(n), *fold = memory(n);
-    uint32_t folds = 2 * FOLDS + d->source_count;
+    enum { ALL_FOLDS = JUDGE_KINDS * FOLDS };
+    uint8_t *is_judged = memory(d->source_count);
     bool fine = true;
+    for (size_t i = job->judge_from; i < n; i++) is_judged[d->rows[i].source] = 1;
     for (int kind = 0; kind < JUDGE_KINDS; kind++) {
         table_judged *out = &job->judged[kind];
         size_t room = n * d->route_count * sizeof(float);
@@ -116,21 +115,23 @@ bool table_judge(table_job *job) {
         fold[i] = i && d->rows[i].corpus && strcmp(d->rows[i].lang, d->rows[i - 1].lang) == 0
                       ? fold[i - 1]
                       : (uint8_t)language_fold(d, d->rows[i].lang);
-    for (uint32_t f = 0; f < folds && fine; f++) {
+    for (uint32_t f = 0; f < ALL_FOLDS && fine; f++) {
         int kind = f < FOLDS ? JUDGE_LANGUAGES : f < 2 * FOLDS ? JUDGE_PROMPTS : JUDGE_SOURCES;
         size_t tested = 0;
         for (size_t i = 0; i < n; i++) {
             const sample *s = &d->rows[i];
             test[i] = kind == JUDGE_LANGUAGES ? s->corpus && fold[i] == f
                       : kind == JUDGE_PROMPTS ? s->corpus && sr_hash64(s->text, strlen(s->text)) % FOLDS == f - FOLDS
-                                              : i >= job->judge_from && s->source == f - 2 * FOLDS;
-            train[i] = kind == JUDGE_SOURCES ? s->source != f - 2 * FOLDS : !test[i];
+                                              : i >= job->judge_from && s->source % FOLDS == f % FOLDS;
+            /* a source is left out wherever it stands */
+            train[i] =
+                kind == JUDGE_SOURCES ? s->corpus || !is_judged[s->source] || s->source % FOLDS != f % FOLDS : !test[i];
             tested += test[i];
         }
         if (tested && covers(d, train)) fine = judge_fold(job, train, test, &job->judged[kind]);
-        cli_progress("judging by what was left out", f + 1, folds);
+        cli_progress("judging by what was left out", f + 1, ALL_FOLDS);
     }
-    free(train), free(test), free(fold);
+    free(train), free(test), free(fold), free(is_judged);
     if (!fine) return false;
 
     /* calibration: the yardsticks count alike, however many rows they have */

@@ -227,13 +227,15 @@ static size_t sum_rows(const table_trainer *t, const float *rows, size_t i, uint
     return n;
 }
 
-static bool start_rows(const table_trainer *t, const double *weight, float *rows) {
+bool table_start(const table_trainer *t, const uint8_t *use, float *rows) {
     size_t dim = t->options.dim;
     float *a = memory(dim * t->basis_dim * sizeof *a), *offset = memory(t->basis_dim * sizeof *offset),
           *head = memory(t->route_count * t->basis_dim * sizeof *head), *bias = memory(t->route_count * sizeof *bias),
           *map = memory(dim * t->width * sizeof *map), *map_mean = memory(t->width * sizeof *map_mean);
     float position[SR_MODEL_MAX_WIDTH], sum[SR_TABLE_MAX_DIM];
     uint32_t used[SR_MAX_TOKENS];
+    double *weight = memory(t->count * sizeof *weight);
+    for (size_t i = 0; i < t->count; i++) weight[i] = use[i] ? t->weight[i] : 0;
     fit_options o = t->options.fit;
     o.row_dim = dim;
     bool fine = fit_map(t->z, t->count, t->basis_dim, t->route, t->route_count, weight, &o, a, offset, head, bias);
@@ -254,7 +256,7 @@ static bool start_rows(const table_trainer *t, const double *weight, float *rows
         float scale = length > 0 ? (float)(total / length) : 1;
         for (size_t k = 0; k < (size_t)pieces * dim; k++) rows[k] *= scale;
     }
-    free(a), free(offset), free(head), free(bias), free(map), free(map_mean);
+    free(a), free(offset), free(head), free(bias), free(map), free(map_mean), free(weight);
     return fine;
 }
 
@@ -306,7 +308,7 @@ static void one_step(descent *s, size_t i, float weight, float rate, float head_
     }
 }
 
-bool table_train(const table_trainer *t, const uint8_t *use, float *rows, float *head, float *bias) {
+void table_train(const table_trainer *t, const uint8_t *use, float *rows, float *head, float *bias) {
     size_t dim = t->options.dim, n = 0, pieces = t->model->meta.piece_count;
     double *weight = memory(t->count * sizeof *weight), sum = 0;
     uint32_t *order = memory(t->count * sizeof *order);
@@ -317,13 +319,12 @@ bool table_train(const table_trainer *t, const uint8_t *use, float *rows, float 
         order[n++] = (uint32_t)i, sum += weight[i];
         for (size_t k = t->first[i]; k < t->first[i + 1]; k++) seen[t->ids[k]] = 1;
     }
-    bool fine = start_rows(t, weight, rows);
     float *start = memory(pieces * dim * sizeof *start);
     memcpy(start, rows, pieces * dim * sizeof *start);
     memset(head, 0, t->route_count * dim * sizeof *head), memset(bias, 0, t->route_count * sizeof *bias);
     descent s = {.t = t, .rows = rows, .head = head, .bias = bias, .random = 20240607};
     enum { HEAD_EPOCHS = 4 }; /* the readout first, so that rows do not run after a wrong one */
-    for (long epoch = -HEAD_EPOCHS; epoch < t->options.epochs && fine; epoch++) {
+    for (long epoch = -HEAD_EPOCHS; epoch < t->options.epochs; epoch++) {
         double left = epoch < 0 ? 0 : 1 - (double)epoch / (double)t->options.epochs;
         for (size_t i = n; i > 1; i--) {
             s.random = s.random * 6364136223846793005ULL + 1442695040888963407ULL;
@@ -340,7 +341,6 @@ bool table_train(const table_trainer *t, const uint8_t *use, float *rows, float 
                 rows[p * dim + d] = start[p * dim + d] + (rows[p * dim + d] - start[p * dim + d]) * keep;
     }
     free(weight), free(order), free(seen), free(start);
-    return fine;
 }
 
 int64_t table_file(const table_trainer *t, const float *rows, uint8_t **out) {

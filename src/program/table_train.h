@@ -47,8 +47,10 @@ typedef struct {
 
 /* Chooses pieces, cuts the texts, and makes the basis from the texts with basis_use[i] != 0. Prints errors. */
 bool table_prepare(table_trainer *t, const uint8_t *basis_use);
-/* Rows [model's pieces][dim] learned from texts with use[i] != 0, and the readout: head[routes][dim], bias[routes]. */
-bool table_train(const table_trainer *t, const uint8_t *use, float *rows, float *head, float *bias);
+/* Rows [model's pieces][dim] as they start, from texts with use[i] != 0. Prints errors. */
+bool table_start(const table_trainer *t, const uint8_t *use, float *rows);
+/* Trains these rows, and a readout: head[routes][dim], bias[routes]. */
+void table_train(const table_trainer *t, const uint8_t *use, float *rows, float *head, float *bias);
 /* The table file with these rows; malloc'ed. Prints errors; returns its bytes or a negative error. */
 int64_t table_file(const table_trainer *t, const float *rows, uint8_t **out);
 void table_trainer_free(table_trainer *t);

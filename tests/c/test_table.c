@@ -53,7 +53,8 @@ static trained train(const sr_model *m, long epochs, const uint8_t *use) {
     trained out = {0};
     table_trainer t = trainer(m, epochs);
     CHECK(table_prepare(&t, all));
-    CHECK(table_train(&t, use, out.rows, out.head, out.bias));
+    CHECK(table_start(&t, use, out.rows));
+    table_train(&t, use, out.rows, out.head, out.bias);
     out.bytes = table_file(&t, out.rows, &out.file);
     CHECK(out.bytes > 0);
     table_trainer_free(&t);
@@ -131,7 +132,8 @@ TEST(a_smaller_table_spells_words_out_and_still_opens) {
     for (uint32_t p = 0; p < MODEL_PIECES; p++) kept += t.keep[p];
     CHECK(kept >= 5 && kept < MODEL_PIECES);
     static float rows[MODEL_PIECES * DIM], head[ROUTES * DIM], bias[ROUTES];
-    CHECK(table_train(&t, all, rows, head, bias));
+    CHECK(table_start(&t, all, rows));
+    table_train(&t, all, rows, head, bias);
     uint8_t *file = NULL;
     int64_t bytes = table_file(&t, rows, &file);
     CHECK(bytes > 0 && sr_table_bytes(file, (size_t)bytes) > 0);
