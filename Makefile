@@ -232,11 +232,11 @@ ifneq ($(serve),0)
 endif
 
 pack: wasm routes model
-	@$(node) build/stage.js npm $(config)
+	@$(node) web/pack.mjs npm $(config)
 	cd build/pack && npm pack --silent ./smartrouter ./smartrouter-model && ls -l *.tgz
 
 test-browser: site librechat setup-browser
-	SR_CONFIG=$(config) $(node) --test tests/browser/*.test.js
+	SR_CONFIG=$(config) $(node) --test --test-concurrency=2 tests/browser/*.test.js tests/browser/demo/*.test.js
 	SR_CONFIG=$(config) $(node) --test --test-concurrency=2 tests/browser/librechat/*.test.js
 	SR_CONFIG=$(config) $(node) --test --test-concurrency=2 tests/browser/demo/*.test.js
 setup-browser: $(wasm_opt)
@@ -252,6 +252,17 @@ check-types: $(wasm_opt)
 	tests/node_modules/.bin/tsc --noEmit --strict -p tests/js
 
 # ---- tests -----------------------------------------------------------------------------------------------------
+test: test-c test-sanitize test-c-wasm test-js test-browser fuzz
+
+# The C tests once more, with every access and every overflow watched
+test-sanitize:
+	@$(MAKE) --no-print-directory config=sanitize test-c
+
+check: check-format check-types
+
+clean:
+	rm -rf $(addprefix build/,debug release sanitize coverage fuzz fuzz.* routes model site librechat pack tune report)
+
 # Each program ends with 'N passed, M failed'; the last line sums them up.
 test-c: $(test_programs) build/model/parity.srm
 	@passed=0; failed=0; \

@@ -12,7 +12,7 @@ describe('packages', () => {
   const run = (program, args, cwd = folder) => execFileSync(program, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
   before(() => {
     const top = fileURLToPath(root);
-    run(process.execPath, ['build/stage.js', 'npm', process.env.SR_CONFIG ?? 'release', folder], top);
+    run(process.execPath, ['web/pack.mjs', 'npm', process.env.SR_CONFIG ?? 'release', folder], top);
     run('npm', ['pack', '--silent', '--pack-destination', folder, `${folder}/smartrouter`, `${folder}/smartrouter-model`], top);
     writeFileSync(`${folder}/package.json`, '{"private":true,"type":"module"}');
   });

@@ -1,4 +1,4 @@
-// Puts built and written files together: node build/stage.js npm [CONFIG [FOLDER]]
+// Puts built and written files together: node web/pack.mjs npm [CONFIG [FOLDER]]
 //   FOLDER (build/pack)   smartrouter/ and smartrouter-model/, ready for `npm pack`
 // The site is put together by web/demo/stage.mjs.
 import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -59,4 +59,4 @@ export default model;
 }
 
 if (what === 'npm') stageNpm();
-else throw new Error('node build/stage.js npm [CONFIG [FOLDER]]');
+else throw new Error('node web/pack.mjs npm [CONFIG [FOLDER]]');
