@@ -44,6 +44,12 @@ void fit_scores(const float *u, size_t count, size_t row_dim, const float *all, 
 size_t fit_choose(const float *u, size_t count, size_t row_dim, const uint8_t *use, const uint32_t *route,
                   uint32_t route_count, size_t per_route, uint32_t *chosen);
 
+/* Exchanges chosen utterances, one at a time, where that lowers the mean log loss of all rows with weight (chosen rows
+ * do not judge themselves); `trials` exchanges are tried. In place; the counts by route stay. */
+void fit_refine(const float *u, size_t count, size_t row_dim, const uint8_t *use, const double *weight,
+                const uint32_t *route, uint32_t route_count, uint32_t k, uint32_t *chosen, size_t chosen_count,
+                size_t trials);
+
 /* Logistic calibration of right (1) or wrong (0) by features[count][features]: coefficients by Newton's method with a
  * small ridge. */
 bool fit_logistic(const double *features, size_t count, size_t feature_count, const double *target,

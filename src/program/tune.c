@@ -26,6 +26,7 @@ static const cli_option options[] = {
     {"--lambda", "L", "ridge (default 0.1)"},
     {"--exponent", "E", "whitening (default 0.5)"},
     {"--weight", "B", "discriminant directions against whitened ones (default 1)"},
+    {"--trials", "N", "exchanges of utterances tried (default 3000)"},
     {"--k", "K", "mean of the top K (default 5)"},
     {"--cache", "FOLDER", "where vectors are kept between runs (default build/tune)"},
     {"--output", "FILE", "or -o: the route file to write; its fit gets the ending .srf"},
@@ -127,6 +128,8 @@ static bool fit_final(tune_job *job) {
     job->chosen = memory((job->per_route + 1) * job->data.route_count * sizeof(uint32_t));
     job->chosen_count =
         fit_choose(u, n, job->fit.row_dim, use, job->route_of, job->data.route_count, job->per_route, job->chosen);
+    fit_refine(u, n, job->fit.row_dim, use, job->weight, job->route_of, job->data.route_count, job->k, job->chosen,
+               job->chosen_count, job->trials);
     free(u), free(use);
     return true;
 }
@@ -171,7 +174,7 @@ int sr_cmd_tune(int argc, char **argv) {
     int parsed = cli_parse(&command, argc, argv, &args);
     if (parsed) return parsed > 0 ? CLI_OK : CLI_USAGE;
     tune_job *job = memory(sizeof *job);
-    long per_route, row_dim, basis, k;
+    long per_route, row_dim, basis, k, trials = 0;
     double public_weight;
     if (!cli_number(&args, "--per-route", 1, 20000, 64, &per_route) ||
         !cli_number(&args, "--basis", 8, 1024, 384, &basis) || !cli_number(&args, "--k", 1, SR_MAX_TOP_K, 5, &k) ||
@@ -181,7 +184,8 @@ int sr_cmd_tune(int argc, char **argv) {
         !cli_decimal(&args, "--exponent", 0, 2, 0.5, &job->fit.exponent) ||
         !cli_decimal(&args, "--weight", 0, 100, 1, &job->fit.weight))
         return CLI_USAGE;
-    job->per_route = (size_t)per_route, job->basis_dim = (size_t)basis, job->k = (uint32_t)k;
+    job->per_route = (size_t)per_route, job->basis_dim = (size_t)basis, job->k = (uint32_t)k,
+    job->trials = (size_t)trials;
     job->fit.row_dim = (size_t)row_dim;
     const char *exits = cli_value(&args, "--exits"), *routes = cli_value(&args, "--routes"),
                *cache = cli_value(&args, "--cache");

@@ -33,7 +33,7 @@ typedef struct {
     size_t judge_from; /* rows from here on are the judge's */
     const sr_model *model;
     uint32_t masks[SR_MAX_EXITS], exit_count, k;
-    size_t per_route, basis_dim;
+    size_t per_route, basis_dim, trials;
     fit_options fit;
     double *weight;
     uint32_t *route_of;

@@ -32,6 +32,9 @@ static bool judge_fold(tune_job *job, const uint8_t *train, const uint8_t *test)
         fit_apply(e->z, n, dim, a, offset, rows, u);
         if ((uint32_t)x == job->exit_count - 1) /* as shipped: the last exit chooses for all */
             chosen_count = fit_choose(u, n, rows, candidates, job->route_of, routes, job->per_route, chosen);
+        if ((uint32_t)x == job->exit_count - 1)
+            fit_refine(u, n, rows, candidates, weight, job->route_of, routes, job->k, chosen, chosen_count,
+                       job->trials);
         float *tested_u = held;
         for (size_t i = 0; i < count; i++) memcpy(tested_u + i * rows, u + (size_t)tested[i] * rows, rows * sizeof *u);
         fit_scores(tested_u, count, rows, u, chosen, chosen_count, job->route_of, routes, job->k, scores);
