@@ -18,7 +18,7 @@ static const cli_option options[] = {
     {"--judge", "FILE",
      "public labelled JSONL whose sources are left out in turn; the shipped fit is made with it, too"},
     {"--model", "FILE", "encoder model (.srm); default: the one that make built"},
-    {"--exits", "LIST", "layers of each exit's vector: 0+1,2+3+4,5+6+7+8+9 (default)"},
+    {"--exits", "LIST", "layers of each exit's vector: 0+1,4,5+7+9 (default)"},
     {"--per-route", "N", "utterances a route (default 64)"},
     {"--row-dim", "N", "numbers a mapped row (default 32)"},
     {"--basis", "N", "principal directions kept before fitting (default 384)"},
@@ -189,7 +189,7 @@ int sr_cmd_tune(int argc, char **argv) {
     job->fit.row_dim = (size_t)row_dim;
     const char *exits = cli_value(&args, "--exits"), *routes = cli_value(&args, "--routes"),
                *cache = cli_value(&args, "--cache");
-    if (!parse_exits(exits ? exits : "0+1,2+3+4,5+6+7+8+9", job)) return CLI_USAGE;
+    if (!parse_exits(exits ? exits : "0+1,4,5+7+9", job)) return CLI_USAGE;
     if (args.rest_count) return cli_error("no plain arguments are wanted; --help shows the options"), CLI_USAGE;
     engine e;
     if (!routes_file_read(routes ? routes : "routes/five-routes.json", &job->source)) return CLI_FAILED;

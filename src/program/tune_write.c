@@ -63,48 +63,53 @@ void tune_report(const tune_job *job, FILE *to) {
             job->fit.row_dim, job->k);
 }
 
+/* "name": "value", as JSON. */
+static void put_field(FILE *to, const char *indent, const char *name, const char *value, const char *end) {
+    cJSON *item = cJSON_CreateString(value);
+    char *text = cJSON_PrintUnformatted(item);
+    fprintf(to, "%s%s%s%s%s%s", indent, name ? "\"" : "", name ? name : "", name ? "\": " : "", text, end);
+    free(text);
+    cJSON_Delete(item);
+}
+
+static void put_texts(FILE *to, const char *name, const char *const *texts, size_t count) {
+    fprintf(to, ",\n      \"%s\": [\n", name);
+    for (size_t i = 0; i < count; i++) put_field(to, "        ", NULL, texts[i], i + 1 < count ? ",\n" : "\n");
+    fputs("      ]", to);
+}
+
+/* One utterance a line, so that a change is a diff that a person can read. */
 static bool write_routes(const tune_job *job, const char *path, const char *fit_name) {
     const routes_file *f = &job->source;
-    cJSON *root = cJSON_CreateObject(), *routes;
-    cJSON_AddStringToObject(root, "name", f->name);
-    cJSON_AddStringToObject(
-        root, "$made-by", "smartrouter tune; edit freely: utterances decide, the fit only says how they are measured");
-    cJSON_AddStringToObject(root, "fallback", f->routes[f->fallback].id);
-    cJSON_AddStringToObject(root, "fit", fit_name);
-    cJSON_AddStringToObject(root, "low_margin", f->low_margin_flags ? "uncertain" : "fallback");
-    routes = cJSON_AddArrayToObject(root, "routes");
+    const char **texts = memory((job->chosen_count + 1) * sizeof *texts);
+    file_writer w;
+    if (!file_begin(&w, path)) return free(texts), false;
+    fputs("{\n", w.stream);
+    put_field(w.stream, "  ", "name", f->name, ",\n");
+    put_field(w.stream, "  ", "$made-by",
+              "smartrouter tune; edit freely: utterances decide, the fit only says how they are measured", ",\n");
+    put_field(w.stream, "  ", "fallback", f->routes[f->fallback].id, ",\n");
+    put_field(w.stream, "  ", "fit", fit_name, ",\n");
+    put_field(w.stream, "  ", "low_margin", f->low_margin_flags ? "uncertain" : "fallback", ",\n");
+    fputs("  \"routes\": [\n", w.stream);
     for (uint32_t r = 0; r < f->route_count; r++) {
         const route_source *s = &f->routes[r];
-        cJSON *route = cJSON_CreateObject(), *list;
-        cJSON_AddStringToObject(route, "id", s->id);
-        if (s->label) cJSON_AddStringToObject(route, "label", s->label);
-        if (s->description) cJSON_AddStringToObject(route, "description", s->description);
-        if (s->target) cJSON_AddStringToObject(route, "target", s->target);
-        if (s->has_threshold) cJSON_AddItemToObject(route, "threshold", json_float((double)s->threshold));
-        if (s->has_margin) cJSON_AddItemToObject(route, "margin", json_float((double)s->margin));
-        list = cJSON_AddArrayToObject(route, "utterances");
+        put_field(w.stream, "    {\n      ", "id", s->id, "");
+        if (s->label) put_field(w.stream, ",\n      ", "label", s->label, "");
+        if (s->description) put_field(w.stream, ",\n      ", "description", s->description, "");
+        if (s->target) put_field(w.stream, ",\n      ", "target", s->target, "");
+        if (s->has_threshold) fprintf(w.stream, ",\n      \"threshold\": %.6g", (double)s->threshold);
+        if (s->has_margin) fprintf(w.stream, ",\n      \"margin\": %.6g", (double)s->margin);
+        size_t count = 0;
         for (size_t i = 0; i < job->chosen_count; i++)
-            if (job->route_of[job->chosen[i]] == r)
-                cJSON_AddItemToArray(list, cJSON_CreateString(job->data.rows[job->chosen[i]].text));
-        if (s->negative_count) {
-            list = cJSON_AddArrayToObject(route, "negatives");
-            for (uint32_t i = 0; i < s->negative_count; i++)
-                cJSON_AddItemToArray(list, cJSON_CreateString(s->negatives[i]));
-        }
-        cJSON_AddItemToArray(routes, route);
+            if (job->route_of[job->chosen[i]] == r) texts[count++] = job->data.rows[job->chosen[i]].text;
+        put_texts(w.stream, "utterances", texts, count);
+        if (s->negative_count) put_texts(w.stream, "negatives", (const char *const *)s->negatives, s->negative_count);
+        fprintf(w.stream, "\n    }%s\n", r + 1 < f->route_count ? "," : "");
     }
-    char *text = cJSON_Print(root);
-    file_writer w;
-    bool fine = file_begin(&w, path);
-    if (fine) {
-        /* one utterance a line, so that a change is a readable diff */
-        for (const char *p = text; *p; p++) fputc(*p, w.stream);
-        fputc('\n', w.stream);
-        fine = file_commit(&w);
-    }
-    free(text);
-    cJSON_Delete(root);
-    return fine;
+    fputs("  ]\n}\n", w.stream);
+    free(texts);
+    return file_commit(&w);
 }
 
 static bool write_fit(const tune_job *job, const char *path) {
