@@ -46,7 +46,8 @@ static size_t lay_out(sr_encoder *e, const sr_model *m, uint8_t *base) {
     int is_exact = k->layer_coding == SR_CODING_F32;
     CARVE(quantised, is_exact ? 0 : (size_t)TOKEN_BLOCK * width);
     CARVE(exact, is_exact ? (size_t)TOKEN_BLOCK * width * 4 : 0);
-    CARVE(strip, (size_t)SR_MATMUL_MAX_GROUPS * TOKEN_BLOCK * SR_MATMUL_STRIP * 4);
+    CARVE(strip,
+          sr_matmul_groups(k->ffn_dim > k->dim ? k->ffn_dim : k->dim, m->group) * TOKEN_BLOCK * SR_MATMUL_STRIP * 4);
     CARVE(scores, 2 * tokens * 4);
     CARVE(work, sizeof(sr_tokenizer_work));
 #undef CARVE
@@ -106,10 +107,10 @@ static void quantise(sr_encoder *e, const float *x, size_t tokens, size_t width)
         memcpy(e->exact, x, tokens * width * sizeof *x); /* copied, since y may take x's place */
         return;
     }
-    size_t groups = sr_matmul_groups(width);
+    size_t groups = sr_matmul_groups(width, e->model->group);
     for (size_t t = 0; t < tokens; t++)
-        e->model->kernels->quantise(x + t * width, width, e->quantised + t * width, e->token_scale + t * groups,
-                                    e->token_sum + t * groups);
+        e->model->kernels->quantise(x + t * width, width, e->model->group, e->quantised + t * width,
+                                    e->token_scale + t * groups, e->token_sum + t * groups);
 }
 
 /* y[t * stride + r] = quantised (or exact) tokens times rows first .. first + rows of w; activation: -1 none. */
@@ -121,9 +122,10 @@ static void multiply(sr_encoder *e, const sr_matrix *w, uint32_t first, uint32_t
             k->exact(e->exact, tokens, w->exact + (size_t)r * w->cols, w->cols, w->bias + r, activation, y, stride);
             continue;
         }
-        k->products(e->quantised, e->token_sum, tokens, w->packed + (size_t)r * w->cols, w->cols, e->strip);
-        k->finish(e->strip, tokens, sr_matmul_groups(w->cols), e->token_scale, w->scale + r, w->rows, w->bias + r,
-                  activation, y, stride);
+        k->products(e->quantised, e->token_sum, tokens, w->packed + (size_t)r * w->cols, w->cols, e->model->group,
+                    e->strip);
+        k->finish(e->strip, tokens, sr_matmul_groups(w->cols, e->model->group), e->token_scale, w->scale + r, w->rows,
+                  w->bias + r, activation, y, stride);
     }
 }
 

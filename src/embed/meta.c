@@ -101,7 +101,8 @@ int sr_model_meta_load(sr_model_meta *m, const uint8_t *in, size_t bytes) {
     if (!(m->norm_epsilon >= 0)) return SR_E_FORMAT;
     if (m->begin >= m->piece_count || m->end >= m->piece_count || m->unknown >= m->piece_count) return SR_E_FORMAT;
     if (m->pooling > SR_POOL_MAX) return SR_E_UNSUPPORTED;
-    if (m->embedding_coding > SR_CODING_PQ || m->layer_coding > SR_CODING_Q8) return SR_E_UNSUPPORTED;
+    if (m->embedding_coding > SR_CODING_Q8_BLOCKS) return SR_E_UNSUPPORTED;
+    if (m->layer_coding > SR_CODING_Q8_BLOCKS || m->layer_coding == SR_CODING_PQ) return SR_E_UNSUPPORTED;
     if (m->position_coding != SR_CODING_F32 && m->position_coding != SR_CODING_Q8) return SR_E_UNSUPPORTED;
     if (m->embedding_coding == SR_CODING_PQ && (m->subspaces == 0 || m->dim % m->subspaces)) return SR_E_FORMAT;
     if (m->score_coding > SR_SCORES_U8) return SR_E_UNSUPPORTED;
@@ -143,6 +144,8 @@ size_t sr_coding_row_bytes(uint32_t coding, uint32_t cols, uint32_t subspaces) {
         return (size_t)cols / 32 * 18;
     case SR_CODING_Q8:
         return (size_t)cols + 4;
+    case SR_CODING_Q8_BLOCKS:
+        return (size_t)cols / 32 * 34;
     default:
         return subspaces;
     }
@@ -165,6 +168,12 @@ int sr_coding_row(uint32_t coding, const uint8_t *row, uint32_t cols, float *out
                 low[j] = (float)((row[2 + j] & 15) - 8) * scale;
                 high[j] = (float)((row[2 + j] >> 4) - 8) * scale;
             }
+        }
+    } else if (coding == SR_CODING_Q8_BLOCKS) {
+        for (uint32_t b = 0; b < cols; b += 32, row += 34) {
+            float scale = sr_half_to_float((uint16_t)(row[0] | row[1] << 8));
+            bad |= !is_finite_bits(float_bits(scale));
+            for (int j = 0; j < 32; j++) out[b + (uint32_t)j] = (float)(int8_t)row[2 + j] * scale;
         }
     } else {
         float scale = bits_float(sr_load32(row));

@@ -15,12 +15,17 @@ static void *carve(arena *a, size_t bytes) {
     return p;
 }
 
-static void carve_matrix(arena *a, sr_matrix *w, uint32_t rows, uint32_t cols, int exact) {
+static uint32_t group_of(const sr_model_meta *k) {
+    return k->layer_coding == SR_CODING_Q8_BLOCKS ? SR_MATMUL_FINE_GROUP : SR_MATMUL_GROUP;
+}
+
+static void carve_matrix(arena *a, sr_matrix *w, uint32_t rows, uint32_t cols, const sr_model_meta *k) {
+    int exact = k->layer_coding == SR_CODING_F32;
     w->rows = rows;
     w->cols = cols;
     w->exact = exact ? carve(a, (size_t)rows * cols * 4) : 0;
     w->packed = exact ? 0 : carve(a, (size_t)rows * cols);
-    w->scale = exact ? 0 : carve(a, (size_t)rows * sr_matmul_groups(cols) * 4);
+    w->scale = exact ? 0 : carve(a, (size_t)rows * sr_matmul_groups(cols, group_of(k)) * 4);
     w->bias = carve(a, (size_t)rows * 4);
 }
 
@@ -41,12 +46,11 @@ static size_t lay_out(sr_model *m, uint8_t *mem) {
     m->attention_bias = carve(&a, attention_bias_count(k) * 4);
     m->exit_means = carve(&a, ((size_t)k->layers + 1) * k->dim * 4);
     m->row_scratch = carve(&a, SR_MODEL_MAX_FFN * 4);
-    int exact = k->layer_coding == SR_CODING_F32;
     for (uint32_t l = 0; l < k->layers; l++) {
-        carve_matrix(&a, &m->layer[l].qkv, 3 * k->dim, k->dim, exact);
-        carve_matrix(&a, &m->layer[l].out, k->dim, k->dim, exact);
-        carve_matrix(&a, &m->layer[l].up, k->ffn_dim, k->dim, exact);
-        carve_matrix(&a, &m->layer[l].down, k->dim, k->ffn_dim, exact);
+        carve_matrix(&a, &m->layer[l].qkv, 3 * k->dim, k->dim, k);
+        carve_matrix(&a, &m->layer[l].out, k->dim, k->dim, k);
+        carve_matrix(&a, &m->layer[l].up, k->ffn_dim, k->dim, k);
+        carve_matrix(&a, &m->layer[l].down, k->dim, k->ffn_dim, k);
         m->layer[l].attention_norm = carve(&a, (size_t)k->dim * 8);
         m->layer[l].output_norm = carve(&a, (size_t)k->dim * 8);
     }
@@ -138,6 +142,7 @@ int sr_model_open(void *mem, size_t mem_bytes, const void *file, size_t availabl
     if (lay_out(m, 0) > mem_bytes) return SR_E_MEMORY;
     lay_out(m, mem);
     m->kernels = sr_matmul_best();
+    m->group = group_of(&m->meta);
     m->ready = -1;
     e = sr_model_extend(m, available_bytes);
     if (e < 0 && e != SR_E_INCOMPLETE) return e;
@@ -220,10 +225,10 @@ static int read_first_part(sr_model *m) {
 }
 
 /* One stored row to 7 bits with a scale a group, in the kernels' order. */
-static void pack_row(const sr_matmul_kernels *kernels, sr_matrix *w, uint32_t r, const float *row) {
+static void pack_row(const sr_matmul_kernels *kernels, uint32_t group, sr_matrix *w, uint32_t r, const float *row) {
     uint8_t *out = w->packed + (size_t)(r & ~15u) * w->cols + (r & 15) * 4;
-    for (uint32_t from = 0, g = 0; from < w->cols; from += SR_MATMUL_GROUP, g++) {
-        uint32_t to = w->cols - from < SR_MATMUL_GROUP ? w->cols : from + SR_MATMUL_GROUP;
+    for (uint32_t from = 0, g = 0; from < w->cols; from += group, g++) {
+        uint32_t to = w->cols - from < group ? w->cols : from + group;
         float peak = kernels->peak(row + from, to - from);
         float inverse = peak > 1e-30f && peak < 1e30f ? 63.0f / peak : 0;
         w->scale[(size_t)g * w->rows + r] = inverse > 0 ? peak / 63.0f : 0;
@@ -251,7 +256,7 @@ static int read_matrix(sr_model *m, const uint8_t **p, sr_matrix *w, uint32_t fi
             for (uint32_t c = 0; c < w->cols; c++)
                 w->exact[exact_at(w, first_row + r) + (size_t)c * SR_MATMUL_STRIP] = m->row_scratch[c];
         else
-            pack_row(m->kernels, w, first_row + r, m->row_scratch);
+            pack_row(m->kernels, m->group, w, first_row + r, m->row_scratch);
     }
     return 0;
 }

@@ -27,7 +27,9 @@ enum {
     SR_CODING_F32 = 0,
     SR_CODING_Q4 = 1, /* blocks of 32: f16 scale, 16 bytes; byte j holds weight j low and weight j + 16 high, less 8 */
     SR_CODING_Q8 = 2, /* f32 scale, then i8 a number */
-    SR_CODING_PQ = 3  /* embedding only: `subspaces` bytes a row, each one of 256 rows of its codebook */
+    SR_CODING_PQ = 3, /* embedding only: `subspaces` bytes a row, each one of 256 rows of its codebook */
+    SR_CODING_Q8_BLOCKS = 4 /* blocks of 32: f16 scale, then i8 a number. Single numbers of a row are large, so one
+                               scale for all of it costs as much again as computing in 7 bits */
 };
 
 enum { SR_ACTIVATION_GELU = 0, SR_ACTIVATION_GELU_TANH = 1, SR_ACTIVATION_RELU = 2 };
@@ -107,6 +109,7 @@ struct sr_model {
     int has_exit_means;
     const uint8_t *piece_ids;
     const sr_matmul_kernels *kernels;
+    uint32_t group;                     /* columns that share a scale */
     uint8_t *tokenizer_mem, *layer_mem; /* carved at open, filled as parts arrive */
     float *row_scratch;
     sr_layer layer[SR_MODEL_MAX_LAYERS];

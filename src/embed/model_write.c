@@ -81,6 +81,21 @@ static void code_row(uint32_t coding, const float *x, uint32_t cols, uint8_t *ou
                 out[2 + j] = (uint8_t)(q[0] | q[1] << 4);
             }
         }
+    } else if (coding == SR_CODING_Q8_BLOCKS) {
+        for (uint32_t b = 0; b < cols; b += 32, out += 34) {
+            float peak = 0;
+            for (uint32_t i = b; i < b + 32; i++) {
+                float a = x[i] < 0 ? -x[i] : x[i];
+                if (a > peak) peak = a;
+            }
+            uint16_t half = sr_float_to_half(peak / 127.0f);
+            float scale = sr_half_to_float(half), inverse = scale != 0 ? 1.0f / scale : 0;
+            out[0] = (uint8_t)half, out[1] = (uint8_t)(half >> 8);
+            for (uint32_t j = 0; j < 32; j++) {
+                float v = round_even(x[b + j] * inverse);
+                out[2 + j] = (uint8_t)(int8_t)(v > 127 ? 127 : v < -127 ? -127 : (int)v);
+            }
+        }
     } else {
         float peak = 0;
         for (uint32_t i = 0; i < cols; i++) {

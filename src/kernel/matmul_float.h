@@ -121,9 +121,9 @@ static float float_peak(const float *x, size_t n) {
     return peak8(peak);
 }
 
-static void float_quantise(const float *x, size_t cols, int8_t *q, float *scale, int32_t *sum) {
-    for (size_t from = 0, g = 0; from < cols; from += SR_MATMUL_GROUP, g++) {
-        size_t to = cols - from < SR_MATMUL_GROUP ? cols : from + SR_MATMUL_GROUP;
+static void float_quantise(const float *x, size_t cols, size_t group, int8_t *q, float *scale, int32_t *sum) {
+    for (size_t from = 0, g = 0; from < cols; from += group, g++) {
+        size_t to = cols - from < group ? cols : from + group;
         float top = float_peak(x + from, to - from);
         scale[g] = 0;
         sum[g] = 0;

@@ -3,10 +3,10 @@
 #include "matmul_float.h"
 
 static void products(const int8_t *act, const int32_t *act_sum, size_t tokens, const uint8_t *packed, size_t cols,
-                     int32_t *out) {
-    size_t groups = sr_matmul_groups(cols);
+                     size_t group, int32_t *out) {
+    size_t groups = sr_matmul_groups(cols, group);
     for (size_t g = 0; g < groups; g++) {
-        size_t from = g * SR_MATMUL_GROUP, to = cols - from < SR_MATMUL_GROUP ? cols : from + SR_MATMUL_GROUP;
+        size_t from = g * group, to = cols - from < group ? cols : from + group;
         for (size_t t = 0; t < tokens; t++) {
             const int8_t *a = act + t * cols;
             int32_t sum[SR_MATMUL_STRIP];

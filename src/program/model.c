@@ -50,13 +50,14 @@ static int usage_error(const char *what, const char *value) {
     return 2;
 }
 
-static int coding_of(const char *name, uint32_t *coding, uint32_t *subspaces) {
+/* Positions have one scale a row in 8 bits, other matrices one a block. */
+static int coding_of(const char *name, uint32_t *coding, uint32_t *subspaces, int blocks) {
     if (strcmp(name, "f32") == 0)
         *coding = SR_CODING_F32;
     else if (strcmp(name, "q4") == 0)
         *coding = SR_CODING_Q4;
     else if (strcmp(name, "q8") == 0)
-        *coding = SR_CODING_Q8;
+        *coding = blocks ? SR_CODING_Q8_BLOCKS : SR_CODING_Q8;
     else if (strncmp(name, "pq", 2) == 0 && atoi(name + 2) > 0 && subspaces) {
         *coding = SR_CODING_PQ;
         *subspaces = (uint32_t)atoi(name + 2);
@@ -119,11 +120,11 @@ static int parse(int argc, char **argv, arguments *a) {
             good = a->frequency_count < (int)(sizeof a->frequencies / sizeof *a->frequencies);
             if (good) a->frequencies[a->frequency_count++] = value;
         } else if (strcmp(name, "--embedding") == 0)
-            good = coding_of(value, &a->write.embedding_coding, &a->write.subspaces);
+            good = coding_of(value, &a->write.embedding_coding, &a->write.subspaces, 1);
         else if (strcmp(name, "--positions") == 0)
-            good = coding_of(value, &a->write.position_coding, 0) && a->write.position_coding != SR_CODING_Q4;
+            good = coding_of(value, &a->write.position_coding, 0, 0) && a->write.position_coding != SR_CODING_Q4;
         else if (strcmp(name, "--layer-coding") == 0)
-            good = coding_of(value, &a->write.layer_coding, 0);
+            good = coding_of(value, &a->write.layer_coding, 0, 1);
         else if (strcmp(name, "--layers") == 0) {
             char *end;
             a->layers = (int)strtol(value, &end, 10);

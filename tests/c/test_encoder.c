@@ -60,7 +60,7 @@ static double cosine(const float *a, const double *b) {
 static void compare_with_the_definition(int exact) {
     sr_source_model s = model_source();
     sr_write_options w = model_options();
-    if (!exact) w.layer_coding = SR_CODING_Q8;
+    if (!exact) w.layer_coding = SR_CODING_Q8_BLOCKS;
     opened o = open_small(&w);
     const char *texts[] = {"a", "abc de b", "abcd c c cd \xc3\xa9 zz abc de de ab ab bcd c"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
@@ -120,22 +120,23 @@ TEST(products_are_the_same_on_every_instruction_set) {
     const sr_matmul_kernels *reference = sr_matmul_by_name("scalar");
     for (size_t k = 0; k < sizeof widths / sizeof *widths; k++)
         for (size_t tokens = 0; tokens <= 9; tokens++) {
-            size_t cols = widths[k], groups = sr_matmul_groups(cols), n = groups * tokens * 16;
+            size_t cols = widths[k], group = tokens % 2 ? SR_MATMUL_GROUP : SR_MATMUL_FINE_GROUP;
+            size_t groups = sr_matmul_groups(cols, group), n = groups * tokens * 16;
             int8_t *act = test_alloc(tokens * cols);
             uint8_t *packed = test_alloc(16 * cols);
             int32_t *sum = test_alloc(tokens * groups * 4), *want = test_alloc(n * 4), *got = test_alloc(n * 4);
             memset(sum, 0, tokens * groups * 4);
             for (size_t i = 0; i < tokens * cols; i++) { /* extremes, one time in three */
                 act[i] = (int8_t)(tokens % 3 ? (int)(test_random() % 255) - 127 : test_random() % 2 ? 127 : -127);
-                sum[i / cols * groups + i % cols / 128] += act[i];
+                sum[i / cols * groups + i % cols / group] += act[i];
             }
             for (size_t i = 0; i < 16 * cols; i++)
                 packed[i] = (uint8_t)(tokens % 3 ? 1 + test_random() % 127 : test_random() % 8 ? 127 : 1);
-            reference->products(act, sum, tokens, packed, cols, want);
+            reference->products(act, sum, tokens, packed, cols, group, want);
             for (size_t t = 0; t < tokens; t++) /* the reference against the definition */
                 for (size_t r = 0; r < 16; r++) {
                     int32_t direct = 0;
-                    for (size_t c = 0; c < cols && c < 128; c++)
+                    for (size_t c = 0; c < cols && c < group; c++)
                         direct += act[t * cols + c] * (packed[c / 4 * 64 + r * 4 + c % 4] - 64);
                     CHECK_INT(want[t * 16 + r], direct);
                 }
@@ -143,7 +144,7 @@ TEST(products_are_the_same_on_every_instruction_set) {
                 const sr_matmul_kernels *set = sr_matmul_by_name(names[s]);
                 if (!set) continue;
                 memset(got, 0x55, n * 4);
-                set->products(act, sum, tokens, packed, cols, got);
+                set->products(act, sum, tokens, packed, cols, group, got);
                 CHECK(memcmp(got, want, n * 4) == 0);
             }
             free(act), free(packed), free(sum), free(want), free(got);
@@ -181,6 +182,7 @@ TEST(vectors_are_the_same_bits_on_every_instruction_set) {
     /* natively and in each WebAssembly variant; a hash changes when the arithmetic, the weights' packing or the random
      * numbers do */
     compare_instruction_sets(SR_CODING_Q8, 0xc93d5e5d52e3582cu);
+    compare_instruction_sets(SR_CODING_Q8_BLOCKS, 0xf577e890e8cc5757u);
     compare_instruction_sets(SR_CODING_F32, 0x368a54726e4a25e8u);
 }
 

@@ -130,7 +130,7 @@ TEST(eight_bit_layers_stay_near_exact_ones) {
     CHECK_INT(open_folder(&plain), 0);
     float v[2][FOLDER_DIM];
     for (int i = 0; i < 2; i++) {
-        opened o = open_source(i ? SR_CODING_Q8 : SR_CODING_F32);
+        opened o = open_source(i ? SR_CODING_Q8_BLOCKS : SR_CODING_F32);
         CHECK(sr_encoder_start(o.encoder, "write the poem of the code", 26) > 0);
         CHECK_INT(sr_encoder_advance(o.encoder, FOLDER_LAYERS, v[i]), 0);
         close_model(&o);

@@ -12,9 +12,9 @@ TEST(writes_the_same_bytes_twice) {
 
 TEST(reads_every_coding_back) {
     sr_source_model s = model_source();
-    const uint32_t codings[] = {SR_CODING_F32, SR_CODING_Q8, SR_CODING_Q4, SR_CODING_PQ};
-    const float tolerance[] = {0, 0.005f, 0.13f, 0.2f};
-    for (int c = 0; c < 4; c++) {
+    const uint32_t codings[] = {SR_CODING_F32, SR_CODING_Q8, SR_CODING_Q4, SR_CODING_PQ, SR_CODING_Q8_BLOCKS};
+    const float tolerance[] = {0, 0.005f, 0.13f, 0.2f, 0.005f};
+    for (int c = 0; c < 5; c++) {
         sr_write_options w = model_options();
         w.embedding_coding = codings[c], w.subspaces = 40, w.position_coding = c ? SR_CODING_Q8 : SR_CODING_F32;
         opened o = open_small(&w);
