@@ -398,7 +398,9 @@ bench-readme:
 fuzz_seconds ?= 60
 fuzz_programs := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_CFLAGS := $(CFLAGS_common) -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
-fuzz_objects := $(patsubst src/%.c,build/fuzz/obj/%.o,$(library_sources) $(kernel_sources))
+# of the programs, what reads model folders
+fuzz_objects := $(patsubst src/%.c,build/fuzz/obj/%.o,$(library_sources) $(kernel_sources) \
+	$(addprefix src/program/,safetensors.c json.c model_tokenizer.c model_map.c model_e5.c))
 build/fuzz/obj/%.o: src/%.c
 	@build/setup sanitize
 	@mkdir -p $(@D)
@@ -411,7 +413,7 @@ build/fuzz/library.a: $(fuzz_objects)
 
 build/fuzz/%: tests/fuzz/%.c build/fuzz/library.a
 	$(call say,link $@)
-	$(Q)clang-22 $(filter-out -MMD -MP,$(FUZZ_CFLAGS)) -fsanitize=fuzzer $^ -lm -o $@
+	$(Q)clang-22 $(filter-out -MMD -MP,$(FUZZ_CFLAGS)) -Itests/c -fsanitize=fuzzer $^ -lcjson -lutf8proc -lm -o $@
 
 fuzz: $(fuzz_programs)
 	@for f in $^; do \
