@@ -103,13 +103,13 @@ async function inChromium() {
 function prompts(count) {
   const dev = '../shared/data/prompts/dev.jsonl';
   const lines = (path) => readFileSync(path, 'utf8').trim().split('\n').map((line) => JSON.parse(line).text);
-  if (existsSync(dev)) return { prompts: lines(dev).slice(0, count), source: `first ${count} of dev.jsonl` };
+  if (existsSync(dev)) return { prompts: lines(dev).slice(0, count), source: 'dev.jsonl' };
   const files = readdirSync('routes/corpus', { recursive: true }).filter((f) => f.endsWith('.jsonl')).sort().map((f) => lines(`routes/corpus/${f}`));
   const mixed = Array.from({ length: count }, (_, i) => files[i % files.length][Math.floor(i / files.length)]).filter(Boolean);
-  return { prompts: mixed, source: `${mixed.length} of routes/corpus` };
+  return { prompts: mixed, source: 'routes/corpus, files in turn' };
 }
 
-const ms = quick ? 80 : 400;
+const ms = quick ? 50 : 400;
 const tokens = [16, 32, 128];
 const compared = [[80, 384, 4], [80, 4096, 4], ...(quick ? [] : [[10000, 384, 40]]), [100000, 384, quick ? 2 : 60]];
 const growth = [384, 4096].flatMap((dim) => (quick ? [10, 1000] : [10, 100, 1000, 10000, 100000]).map((rows) => [rows, dim]));
@@ -135,11 +135,11 @@ try {
   record({ bench: 'match', engine: 'smartrouter', runtime: 'Chromium', skipped: reason(error) });
 }
 const native = { config, record, say };
-const asked = prompts(quick ? 20 : 300);
+const asked = prompts(quick ? 12 : 300);
 for (const runtime of runtimes) {
   if (want('match')) for (const [rows, dim, buildSeconds] of compared) await runtime.run('matching', { rows, dim, buildSeconds, ms });
   if (want('encode')) await runtime.run('encoding', { tokens, ms, quick });
-  if (want('route')) await runtime.run('routing', { ...asked, ms });
+  if (want('route')) await runtime.run('routing', { ...asked, prompts: asked.prompts.slice(0, runtime === node ? 100 : 300), ms });
   if (want('scale')) await runtime.run('scaling', { sizes: growth, ms: ms / 4 });
   await runtime.close();
 }

@@ -96,7 +96,7 @@ export async function matching(env, { rows, dim, buildSeconds, ms }) {
     env.say(`${peer.engine} ${rows}x${dim}`);
     try {
       const start = performance.now();
-      const index = await peer.open({ dim, rows, vectors, bytes: env.bytes, until: (seconds) => seconds > buildSeconds });
+      const index = await peer.open({ dim, rows, vectors, bytes: env.bytes, limit: buildSeconds });
       const build_ms = Math.round(performance.now() - start);
       const found = recall(index.search, queries, truth);
       contenders.push({ ...head, build_ms, recall: found, run: () => index.search(queries[next++ % queries.length], TOP), free: index.free });

@@ -46,4 +46,4 @@ export async function takeTurns(contenders, { ms = 400, least = 7, most = 200, l
 }
 
 /** Why something cannot be measured, as a record says it. */
-export const reason = (error) => String(error?.message ?? error).split('\n')[0].slice(0, 160);
+export const reason = (error) => String(error?.message ?? error).split('\n')[0].replace(/ \(did you .*/, '').slice(0, 160);

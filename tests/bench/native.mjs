@@ -32,7 +32,7 @@ export async function nativeMatching({ config, record, say }, { rows, dim, build
     say(`${peer.engine} ${rows}x${dim}`);
     try {
       const start = performance.now();
-      const index = await peer.open({ dim, rows, vectors, until: (seconds) => seconds > buildSeconds });
+      const index = await peer.open({ dim, rows, vectors, limit: buildSeconds });
       const hits = queries.map((q, i) => truth[i].filter((row) => index.search(q, 5).includes(row)).length);
       let next = 0;
       indices.push({ head: { ...head, build_ms: Math.round(performance.now() - start), recall: hits.reduce((a, b) => a + b) / queries.length / 5 }, run: () => index.search(queries[next++ % queries.length], 5), samples: [] });

@@ -88,7 +88,7 @@ export function tables(records) {
 
   const routes = of('route').filter((r) => r.p50_us);
   if (routes.length) {
-    out.push(`**A routed answer**, from text to decision: ${routes[0].source}. Milliseconds; the ratio is of the means.\n`);
+    out.push(`**A routed answer**, from text to decision: ${unique(routes.map((r) => `${r.source} in ${r.runtime}`)).join(', ')}. Milliseconds; the ratio is of the means.\n`);
     out.push(table(['', 'mean', 'median', 'p95', 'ratio', 'answered after'], routes.map((r) => [`${r.engine}, ${r.runtime}, ${r.variant}`, millis(r.mean_us), millis(r.p50_us), millis(r.p95_us), times(r.ratio),
       r.stops ? r.stops.filter((s) => s.share).map((s) => `${s.embedder === 'table' ? 'table' : `layer ${s.layer}`} ${percent(s.share)}`).join(', ') : '12 layers'])));
   }

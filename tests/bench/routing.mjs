@@ -43,7 +43,7 @@ export async function routing(env, { prompts, source, variant = env.variants[0],
     tokens.push(ids.length);
     all.peer.push((await time(() => peer.run(input)))[0]);
   }
-  const record = (more, samples) => env.record({ bench: 'route', runtime: env.runtime, prompts: prompts.length, source, ...more, ...summary(samples), mean_us: mean(samples) });
+  const record = (more, samples) => env.record({ bench: 'route', runtime: env.runtime, prompts: prompts.length, source: `first ${prompts.length} of ${source}`, ...more, ...summary(samples), mean_us: mean(samples) });
   if (peer) record({ engine: peer.engine, version: peer.version, settings: `${peer.settings}; 12 layers, tokenizer not counted`, variant: 'simd128', tokens: Math.round(mean(tokens)), layers: 12 }, all.peer);
   const stops = router.exits.map((e) => ({ exit: e.exit, embedder: e.embedder, layer: e.layer, share: round((exits.get(e.exit) ?? 0) / prompts.length) }));
   record({ engine: 'smartrouter', settings: 'route(), anytime, in a worker', variant, tokens: pieces.length ? Math.round(mean(pieces)) : 0, stops }, all.ours);
