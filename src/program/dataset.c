@@ -148,7 +148,8 @@ bool dataset_vectors(const dataset *d, const sr_model *m, const uint32_t *masks,
     if (sr_model_info_get(m, &info) < 0) return false;
     uint32_t all = 0, single[SR_MAX_EXITS], layer_count = 0;
     for (uint32_t k = 0; k < mask_count; k++) all |= masks[k];
-    all = all ? (2u << (31 - __builtin_clz(all))) - 1 : 0; /* every layer up to the deepest: other exits find them kept, too */
+    all = all ? (2u << (31 - __builtin_clz(all))) - 1
+              : 0; /* every layer up to the deepest: other exits find them kept, too */
     for (uint32_t l = 0; l < SR_MAX_EXITS; l++)
         if (all >> l & 1) single[layer_count++] = 1u << l;
     if (cache && mkdir(cache, 0777) != 0 && errno != EEXIST)

@@ -18,9 +18,9 @@ static const cli_option options[] = {
     {"--judge", "FILE",
      "public labelled JSONL whose sources are left out in turn; the shipped fit is made with it, too"},
     {"--model", "FILE", "encoder model (.srm); default: the one that make built"},
-    {"--exits", "LIST", "layers of each exit's vector: 0+1,4,5+7+9 (default)"},
+    {"--exits", "LIST", "layers of each exit's vector: 1,4,5+7+9 (default)"},
     {"--per-route", "N", "utterances a route (default 64)"},
-    {"--row-dim", "N", "numbers a mapped row (default 32)"},
+    {"--row-dim", "N", "numbers a mapped row (default 16)"},
     {"--basis", "N", "principal directions kept before fitting (default 384)"},
     {"--public-weight", "W", "a public prompt's weight against one of ours (default 0.1)"},
     {"--lambda", "L", "ridge (default 0.1)"},
@@ -178,7 +178,7 @@ int sr_cmd_tune(int argc, char **argv) {
     double public_weight;
     if (!cli_number(&args, "--per-route", 1, 20000, 64, &per_route) ||
         !cli_number(&args, "--basis", 8, 1024, 384, &basis) || !cli_number(&args, "--k", 1, SR_MAX_TOP_K, 5, &k) ||
-        !cli_number(&args, "--row-dim", 5, 512, 32, &row_dim) ||
+        !cli_number(&args, "--row-dim", 5, 512, 16, &row_dim) ||
         !cli_decimal(&args, "--public-weight", 0, 10, 0.1, &public_weight) ||
         !cli_decimal(&args, "--lambda", 1e-6, 100, 0.1, &job->fit.lambda) ||
         !cli_decimal(&args, "--exponent", 0, 2, 0.5, &job->fit.exponent) ||
@@ -189,7 +189,7 @@ int sr_cmd_tune(int argc, char **argv) {
     job->fit.row_dim = (size_t)row_dim;
     const char *exits = cli_value(&args, "--exits"), *routes = cli_value(&args, "--routes"),
                *cache = cli_value(&args, "--cache");
-    if (!parse_exits(exits ? exits : "0+1,4,5+7+9", job)) return CLI_USAGE;
+    if (!parse_exits(exits ? exits : "1,4,5+7+9", job)) return CLI_USAGE;
     if (args.rest_count) return cli_error("no plain arguments are wanted; --help shows the options"), CLI_USAGE;
     engine e;
     if (!routes_file_read(routes ? routes : "routes/five-routes.json", &job->source)) return CLI_FAILED;
