@@ -66,7 +66,8 @@ export async function part(page, id, selector) {
 }
 /** The whole model, if there is one to ask for. */
 export async function deepen(page) {
-  if (await page.locator('#deepen').count()) await page.click('#deepen');
+  // A page that was told to fetch the model by itself may take the button away first; what counts is waited for below.
+  if (await page.locator('#deepen').count()) await page.click('#deepen', { timeout: 5000 }).catch(() => {});
   await page.waitForFunction(() => !document.querySelector('#deepen') && /\(\d+.*MB\)/.test(document.querySelector('#load').innerText) && !document.querySelector('.exit:not(.ready)'));
 }
 export const launchFirefox = () => browsers.firefox();
