@@ -279,7 +279,7 @@ void fit_compose(const float *a, const float *offset, size_t row_dim, size_t dim
 /* ---- utterances ----------------------------------------------------------------------------------------------------
  */
 
-static float cosine(const float *a, const float *b, size_t n) {
+float fit_dot(const float *a, const float *b, size_t n) {
     float lanes[8] = {0};
     size_t j = 0;
     for (; j + 8 <= n; j += 8)
@@ -303,7 +303,7 @@ static void score_row(void *context, int thread, size_t n) {
     uint32_t held[SR_MAX_ROUTES] = {0};
     for (size_t c = 0; c < s->chosen_count; c++) {
         uint32_t r = s->route[s->chosen[c]], at = held[r];
-        float v = cosine(s->u + n * s->row_dim, s->all + (size_t)s->chosen[c] * s->row_dim, s->row_dim);
+        float v = fit_dot(s->u + n * s->row_dim, s->all + (size_t)s->chosen[c] * s->row_dim, s->row_dim);
         if (at == s->k && v <= best[r][s->k - 1]) continue;
         if (at < s->k)
             held[r]++;
@@ -344,7 +344,7 @@ static void choose_route(void *context, int thread, size_t r) {
         nearest[i] = -1;
         for (size_t j = 0; j <= i; j++)
             cosines[i * n + j] = cosines[j * n + i] =
-                cosine(c->u + (size_t)members[i] * c->row_dim, c->u + (size_t)members[j] * c->row_dim, c->row_dim);
+                fit_dot(c->u + (size_t)members[i] * c->row_dim, c->u + (size_t)members[j] * c->row_dim, c->row_dim);
     }
     double *gain = memory(n * sizeof *gain); /* upper bounds: gains only shrink (lazy greedy) */
     for (size_t i = 0; i < n; i++) gain[i] = 1e30;

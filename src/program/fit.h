@@ -34,6 +34,9 @@ void fit_apply(const float *z, size_t count, size_t dim, const float *a, const f
 void fit_compose(const float *a, const float *offset, size_t row_dim, size_t dim, const float *mean, const float *basis,
                  size_t x_dim, float *map, float *mean_out);
 
+/* a . b over n numbers, in eight lanes; of unit rows the cosine. */
+float fit_dot(const float *a, const float *b, size_t n);
+
 /* Route scores of unit rows against chosen utterances: scores[count][route_count], mean of the top k of each route. */
 void fit_scores(const float *u, size_t count, size_t row_dim, const float *all, const uint32_t *chosen,
                 size_t chosen_count, const uint32_t *route, uint32_t route_count, uint32_t k, float *scores);

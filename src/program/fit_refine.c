@@ -23,18 +23,10 @@ typedef struct {
     float *column, *trial_score;
 } refining;
 
-static float dot(const float *a, const float *b, size_t n) {
-    float lanes[8] = {0};
-    size_t j = 0;
-    for (; j + 8 <= n; j += 8)
-        for (size_t l = 0; l < 8; l++) lanes[l] += a[j + l] * b[j + l];
-    for (; j < n; j++) lanes[0] += a[j] * b[j];
-    return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
-}
-
 static void similarities(const refining *f, uint32_t utterance, float *out) {
     for (size_t n = 0; n < f->count; n++)
-        out[n] = f->weight[n] > 0 ? dot(f->u + n * f->row_dim, f->u + (size_t)utterance * f->row_dim, f->row_dim) : 0;
+        out[n] =
+            f->weight[n] > 0 ? fit_dot(f->u + n * f->row_dim, f->u + (size_t)utterance * f->row_dim, f->row_dim) : 0;
 }
 
 /* Mean of the top k of a route's slots for each row; slot `replaced` (or SIZE_MAX) takes its values from column. */
