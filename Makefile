@@ -285,7 +285,7 @@ pack: wasm routes model
 	cd build/pack && npm pack --silent ./smartrouter ./smartrouter-model && ls -l *.tgz
 
 test-browser: site librechat setup-browser
-	SR_CONFIG=$(config) $(node) --test --test-concurrency=2 tests/browser/*.test.js tests/browser/demo/*.test.js
+	SR_CONFIG=$(config) $(node) --test --test-concurrency=2 tests/browser/*.test.js
 	SR_CONFIG=$(config) $(node) --test --test-concurrency=2 tests/browser/librechat/*.test.js
 	SR_CONFIG=$(config) $(node) --test --test-concurrency=2 tests/browser/demo/*.test.js
 setup-browser: $(wasm_opt)

@@ -3,8 +3,9 @@
 import { fail } from './wasm.js';
 
 export class Learned {
-  constructor(live) {
-    this.live = live;
+  /** changed(): what was learned counts now, or counts at one more exit. */
+  constructor(live, changed) {
+    Object.assign(this, { live, changed });
     this.entries = [];
     this.ids = 0;
     this.limit = live.options.learnedLimit ?? 500;
@@ -91,5 +92,6 @@ export class Learned {
         .map(({ id, text, route, weight, rows }) => ({ id, text, route: index.get(route), weight, row: rows[exit] }));
       if (entries.length || this.live.matcher.learned.has(exit)) this.live.setLearned(exit, entries);
     }
+    this.changed();
   }
 }

@@ -252,9 +252,9 @@ export class Live {
 
   // ---- learning
 
-  async learnedStore() {
+  async learnedStore(changed) {
     const { Learned } = await import('./learn.js');
-    return (this.learned ??= new Learned(this));
+    return (this.learned ??= new Learned(this, changed));
   }
   /** { exit: row } for every exit that can answer now and is not in `have`. */
   async rows(text, have = {}) {

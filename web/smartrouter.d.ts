@@ -274,6 +274,8 @@ export declare class SmartRouter extends EventTarget {
   utterances(exit?: number): { text: string; route: string; negative: boolean; xy?: [number, number] }[];
 
   addEventListener(type: 'state', listener: (event: StateEvent) => void, options?: AddEventListenerOptions | boolean): void;
+  /** What was learned counts now, or counts at one more exit: a decision made before may change. */
+  addEventListener(type: 'learned', listener: (event: Event) => void, options?: AddEventListenerOptions | boolean): void;
   addEventListener(
     type: string,
     listener: EventListenerOrEventListenerObject | null,

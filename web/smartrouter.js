@@ -130,7 +130,7 @@ export class SmartRouter extends EventTarget {
     return this.#live;
   }
   async #learnedStore() {
-    return (this.#learned ??= await this.#reader().learnedStore());
+    return (this.#learned ??= await this.#reader().learnedStore(() => this.dispatchEvent(new Event('learned'))));
   }
   async learn(text, route, options) {
     return (await this.#learnedStore()).learn(string(text), route, options);

@@ -147,10 +147,13 @@ for (const variant of variants)
         ],
       });
       const b = await open(embedder);
+      let told = 0;
+      b.addEventListener('learned', () => told++);
       file.routes.push({ id: 'unknown', label: '', utterances: ['x'] });
       assert.equal(await b.importLearned(file), 2);
       assert.deepEqual(b.exportLearned(), a.exportLearned());
       assert.equal((await b.route('near 3')).route, (await a.route('near 3')).route);
+      assert.equal(told, 1, 'a page that had decided before knows to ask again');
       a.dispose();
       b.dispose();
     });

@@ -43,9 +43,11 @@ export class Decisions {
     try {
       this.router = await this.loadRouter();
       this.state = 'ready';
+      this.router.addEventListener?.('state', () => this.#deepened());
+      // what was learned reaches an exit a moment after the exit itself
+      this.router.addEventListener?.('learned', () => this.text.trim() && this.#later());
       const learned = read('learned', null);
       if (learned) this.router.importLearned(learned).catch(() => {});
-      this.router.addEventListener?.('state', () => this.#deepened());
       if (this.focused) this.focus();
     } catch (error) {
       this.state = 'failed';
@@ -129,7 +131,7 @@ export class Decisions {
 
   /** "Always route messages like this to …": kept on this device. */
   async learn(text, route) {
-    await this.router.learn(cut(text), route);
+    await this.router.learn(cut(text), route, { weight: 3 }); // "always": three of the five places decide for the like
     write('learned', this.router.exportLearned());
     this.final = false;
     this.type(this.text);
