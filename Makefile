@@ -398,11 +398,9 @@ bench-readme:
 fuzz_seconds ?= 60
 fuzz_programs := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_CFLAGS := $(CFLAGS_common) -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
-# of the programs, what reads model folders
-fuzz_objects := $(patsubst src/%.c,build/fuzz/obj/%.o,$(library_sources) $(kernel_sources) \
-	$(addprefix src/program/,safetensors.c json.c model_tokenizer.c model_map.c model_e5.c))
+fuzz_objects := $(patsubst src/%.c,build/fuzz/obj/%.o,$(library_sources) $(kernel_sources) $(filter-out src/program/main.c,$(program_sources)))
 build/fuzz/obj/%.o: src/%.c
-	@build/setup sanitize
+	@build/setup native sanitize
 	@mkdir -p $(@D)
 	$(call say,fuzz $<)
 	$(Q)clang-22 $(FUZZ_CFLAGS) $(if $(findstring avx2,$<),-mavx2) -c $< -o $@
@@ -411,17 +409,13 @@ build/fuzz/library.a: $(fuzz_objects)
 	@rm -f $@
 	$(Q)ar rcs $@ $^
 
-build/fuzz/%: tests/fuzz/%.c build/fuzz/library.a
+build/fuzz/%: tests/fuzz/%.c build/fuzz/library.a $(wildcard tests/fuzz/*.h tests/c/*.h)
 	$(call say,link $@)
-	$(Q)clang-22 $(filter-out -MMD -MP,$(FUZZ_CFLAGS)) -Itests/c -fsanitize=fuzzer $^ -lcjson -lutf8proc -lm -o $@
+	$(Q)clang-22 $(filter-out -MMD -MP,$(FUZZ_CFLAGS)) -Itests/c -fsanitize=fuzzer $(filter-out %.h,$^) $(LDLIBS) -o $@
 
+# Two at a time: CI has two cores.
 fuzz: $(fuzz_programs)
-	@for f in $^; do \
-		mkdir -p $$f.corpus; \
-		$$f -max_total_time=$(fuzz_seconds) -max_len=65536 -artifact_prefix=$$f. \
-			$$f.corpus tests/golden $(wildcard tests/hostile) >$$f.log 2>&1 || { tail -n 40 $$f.log; exit 1; }; \
-		echo "$$f: $(fuzz_seconds) s without a finding"; \
-	done
+	@printf '%s\n' $^ | xargs -P 2 -I{} tests/fuzz/run.sh {} $(fuzz_seconds)
 
 # ---- formatting ------------------------------------------------------------------------------------------------
 c_files = $(wildcard src/*.[ch] src/*/*.[ch] tests/*/*.[ch])

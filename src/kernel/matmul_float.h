@@ -134,7 +134,7 @@ static void float_quantise(const float *x, size_t cols, size_t group, int8_t *q,
         f8 inverse = splat8(127.0f / top);
         i8x total = splat8i(0);
         for (size_t i = from; i < to; i += 8) {
-            i8x v = round8i(load8(x + i) * inverse);
+            i8x v = round8i(max8(load8(x + i) * inverse, splat8(-127))); /* a NaN, which no peak shows, is -127 */
             total += v;
             for (int k = 0; k < 8; k++) q[i + (size_t)k] = (int8_t)v[k];
         }
