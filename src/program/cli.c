@@ -1,5 +1,6 @@
 /* Options, messages and progress for all commands. */
 #include "program/cli.h"
+#include "program/files.h"
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
@@ -117,6 +118,21 @@ bool cli_number(const cli_args *args, const char *name, long lowest, long highes
         return cli_error("%s wants a whole number, not '%s'", name, cli_value(args, name)), false;
     *out = (long)value;
     return true;
+}
+
+char **cli_list(const char *list, int *count) {
+    char **out = memory(((list ? strlen(list) : 0) + 1) * sizeof *out);
+    for (*count = 0; list && *list;) {
+        size_t bytes = strcspn(list, ",");
+        if (bytes) out[(*count)++] = text_copy(list, bytes);
+        list += bytes + (list[bytes] == ',');
+    }
+    return out;
+}
+
+void cli_list_free(char **items, int count) {
+    for (int i = 0; i < count; i++) free(items[i]);
+    free(items);
 }
 
 int cli_cores(void) {

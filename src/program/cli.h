@@ -35,6 +35,9 @@ bool cli_given(const cli_args *args, const char *name);
 /* A whole number lowest..highest, or fallback when absent; on nonsense prints an error and returns false. */
 bool cli_number(const cli_args *args, const char *name, long lowest, long highest, long fallback, long *out);
 bool cli_decimal(const cli_args *args, const char *name, double lowest, double highest, double fallback, double *out);
+/* "a,b" at its commas, empty parts left out; none of null. */
+char **cli_list(const char *list, int *count);
+void cli_list_free(char **items, int count);
 void cli_help(const cli_command *command, FILE *to);
 
 /* "smartrouter route: message", to standard error. */

@@ -46,16 +46,6 @@ static bool is_predictions(const char *path) {
     return found;
 }
 
-static char **split(const char *list, int *count) {
-    char **out = memory((strlen(list) + 1) * sizeof *out);
-    for (*count = 0; *list;) {
-        size_t bytes = strcspn(list, ",");
-        if (bytes) out[(*count)++] = text_copy(list, bytes);
-        list += bytes + (list[bytes] == ',');
-    }
-    return out;
-}
-
 /* Fills e from a router at asset_path (null: the default). The engine must stay open as long as e is used. */
 static bool answer(evaluation *e, engine *g, const cli_args *args, const char *asset_path, int threads) {
     labelled_options reading = {.where = cli_value(args, "--where"),
@@ -64,8 +54,8 @@ static bool answer(evaluation *e, engine *g, const cli_args *args, const char *a
                                 .needs_ids = true};
     const char *list = cli_value(args, "--vectors");
     int srv_count = 0;
-    char **srv = list ? split(list, &srv_count) : NULL;
-    if (list && !srv_count) return cli_error("--vectors wants names of .srv files"), free(srv), false;
+    char **srv = cli_list(list, &srv_count);
+    if (list && !srv_count) return cli_error("--vectors wants names of .srv files"), cli_list_free(srv, 0), false;
     bool fine = labelled_read(args->rest, args->rest_count, &reading, &e->data) &&
                 engine_open(g, asset_path, NULL, cli_value(args, "--table"), ENGINE_ASSET | ENGINE_TABLE);
     if (fine && !list) {
@@ -82,8 +72,7 @@ static bool answer(evaluation *e, engine *g, const cli_args *args, const char *a
         *g = parts;
     }
     fine = fine && eval_predict(e, g, srv, srv_count, threads);
-    for (int i = 0; i < srv_count; i++) free(srv[i]);
-    free(srv);
+    cli_list_free(srv, srv_count);
     return fine;
 }
 

@@ -8,30 +8,26 @@
 
 bool srv_set_read(const char *list, srv_set *out) {
     memset(out, 0, sizeof *out);
-    out->files = memory((strlen(list) + 1) * sizeof *out->files);
-    out->paths = memory((strlen(list) + 1) * sizeof *out->paths);
-    while (*list) {
-        size_t bytes = strcspn(list, ",");
-        if (bytes) {
-            srv_file *f = &out->files[out->count];
-            out->paths[out->count] = text_copy(list, bytes);
-            if (!srv_read(out->paths[out->count], f)) return srv_set_free(out), false;
-            if (out->count++ && !srv_same_pin(&f->pin, &out->files[0].pin)) {
-                cli_error("%s holds vectors of %s, but %s of %s; vectors of different models are never compared",
-                          out->paths[0], srv_pin_text(&out->files[0].pin), out->paths[out->count - 1],
-                          srv_pin_text(&f->pin));
-                return srv_set_free(out), false;
-            }
+    int count;
+    out->paths = cli_list(list, &count);
+    out->files = memory(((size_t)count + 1) * sizeof *out->files);
+    out->count = (size_t)count;
+    for (int i = 0; i < count; i++) {
+        if (!srv_read(out->paths[i], &out->files[i])) return srv_set_free(out), false;
+        if (!srv_same_pin(&out->files[i].pin, &out->files[0].pin)) {
+            cli_error("%s holds vectors of %s, but %s of %s; vectors of different models are never compared",
+                      out->paths[0], srv_pin_text(&out->files[0].pin), out->paths[i], srv_pin_text(&out->files[i].pin));
+            return srv_set_free(out), false;
         }
-        list += bytes + (list[bytes] == ',');
     }
-    if (!out->count) cli_error("names of .srv files are wanted");
-    return out->count > 0;
+    if (!count) cli_error("names of .srv files are wanted");
+    return count > 0;
 }
 
 void srv_set_free(srv_set *s) {
-    for (size_t i = 0; s->files && i < s->count; i++) srv_free(&s->files[i]), free(s->paths[i]);
-    free(s->files), free(s->paths);
+    for (size_t i = 0; i < s->count; i++) srv_free(&s->files[i]);
+    cli_list_free(s->paths, (int)s->count);
+    free(s->files);
     memset(s, 0, sizeof *s);
 }
 

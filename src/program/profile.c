@@ -126,16 +126,6 @@ static cJSON *profile_one(profiling *p, const srv_set *set) {
     return o;
 }
 
-static char **split(const char *list, int *count) {
-    char **out = memory((strlen(list) + 1) * sizeof *out);
-    for (*count = 0; *list;) {
-        size_t bytes = strcspn(list, ",");
-        if (bytes) out[(*count)++] = text_copy(list, bytes);
-        list += bytes + (list[bytes] == ',');
-    }
-    return out;
-}
-
 int sr_cmd_profile(int argc, char **argv) {
     cli_args args;
     int parsed = cli_parse(&command, argc, argv, &args);
@@ -152,7 +142,7 @@ int sr_cmd_profile(int argc, char **argv) {
     profiling *p = memory(sizeof *p);
     embedders *all = memory(sizeof *all);
     int test_count = 0;
-    char **test_paths = tests ? split(tests, &test_count) : NULL;
+    char **test_paths = cli_list(tests, &test_count);
     p->seeds = (int)seeds, p->seed = (uint64_t)seed, p->threads = (int)threads, p->mteb = cli_value(&args, "--mteb");
     p->source = (sweep_source){.pool = pool,
                                .leave_out = cli_value(&args, "--leave-out"),
@@ -186,9 +176,9 @@ int sr_cmd_profile(int argc, char **argv) {
     }
     cJSON_Delete(o);
     for (uint32_t e = 0; e < all->count; e++) srv_set_free(&all->sets[e]);
-    for (int i = 0; i < test_count; i++) free(test_paths[i]);
+    cli_list_free(test_paths, test_count);
     if (p->has_routing) sweep_unload(&p->data);
     benchmark_free(&p->clinc), benchmark_free(&p->home);
-    free(test_paths), free(clinc_path), free(home_path), free(all), free(p);
+    free(clinc_path), free(home_path), free(all), free(p);
     return fine ? CLI_OK : CLI_FAILED;
 }

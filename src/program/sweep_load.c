@@ -58,16 +58,10 @@ float *sweep_project(const char *fit_path, const srv_pin *pin, float *rows, size
 }
 
 static bool read_list(const char *list, const char *where, labelled *out) {
-    char **paths = memory((strlen(list) + 1) * sizeof *paths);
-    int count = 0;
-    while (*list) {
-        size_t bytes = strcspn(list, ",");
-        if (bytes) paths[count++] = text_copy(list, bytes);
-        list += bytes + (list[bytes] == ',');
-    }
+    int count;
+    char **paths = cli_list(list, &count);
     bool fine = labelled_read(paths, count, &(labelled_options){.where = where, .needs_labels = true}, out);
-    for (int i = 0; i < count; i++) free(paths[i]);
-    free(paths);
+    cli_list_free(paths, count);
     return fine;
 }
 
