@@ -185,10 +185,11 @@ $(out)/tests/%: tests/c/%.c $(filter-out $(out)/obj/program/main.o,$(program_obj
 
 # ---- evaluation ------------------------------------------------------------------------------------------------
 # Everything in the report, and the tables in README.md, from one command that may be broken off. ../shared/data is used when it
-# is there. peers=1 fetches three published models too (Maven, ONNX Runtime) and takes much longer.
-evaluate: cli model routes web/report/node_modules/.package-lock.json
+# is there. peers=1 fetches three published models too (Maven, ONNX Runtime) and takes much longer; models=1
+# profiles the models of `make models` and our encoder's layers that are not shipped, and takes longer still.
+evaluate: cli model routes $(if $(models),models) web/report/node_modules/.package-lock.json
 	$(if $(peers),tests/peers/fetch.sh $(abspath $(downloads))/peers)
-	PEERS=$(if $(peers),$(downloads)/peers) web/report/evaluate.sh $(out)/smartrouter build/report
+	PEERS=$(if $(peers),$(downloads)/peers) MODELS="$(if $(models),build/model/parity.srm:10,11,12 $(filter-out %-f32.srm,$(published)))" web/report/evaluate.sh $(out)/smartrouter build/report
 	$(node) web/report/readme.js README.md build/report
 
 web/report/node_modules/.package-lock.json: web/report/package.json web/report/package-lock.json

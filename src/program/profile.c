@@ -1,7 +1,7 @@
 /* smartrouter profile: which embedding model should draw the map? */
-#include "program/profile.h"
 #include "program/eval_data.h"
 #include "program/figures.h"
+#include "program/profile_fit.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +13,7 @@ static const cli_option options[] = {
     {"--clinc", "FILE", "CLINC150 as JSONL with split train and test: 10 shots and full, out of scope"},
     {"--home", "FILE", "another such benchmark, as it is: home-intents.jsonl"},
     {"--mteb", "FILE", "published figures to set beside: mteb-classification.csv"},
+    {"--fit", NULL, "instead: plain and centred cosine, whitening, map and head on the same utterances; wants --pool"},
     {"--skip-repeats", NULL, "leave pool prompts out that are test prompts too, rather than refuse"},
     {"--seeds", "N", "draws of utterances (default 20); a quarter of them for shots"},
     {"--seed", "N", "the first seed (default 1)"},
@@ -25,11 +26,14 @@ static const cli_command command = {
     "[options] VECTORS.srv ...\n\n"
     "Files of one model and exit count as one embedder. An embedder is measured on what it has vectors for. All "
     "spaces\n"
-    "are centred by the training rows' mean.",
+    "are centred by the training rows' mean. With --fit, pool prompts that are left out for no test are ordinary\n"
+    "prompts and utterances, and each space is an asset that the matcher answers by: accuracy, bytes, time.",
     options,
     "  smartrouter profile --pool routes/corpus --tests dev.jsonl corpus-9.srv dev-9.srv corpus-minilm.srv "
     "dev-minilm.srv\n"
-    "  smartrouter profile --clinc clinc150.jsonl --mteb mteb-classification.csv clinc-*.srv -o profile.json\n"};
+    "  smartrouter profile --clinc clinc150.jsonl --mteb mteb-classification.csv clinc-*.srv -o profile.json\n"
+    "  smartrouter profile --fit --pool routes/corpus,dev.jsonl --tests dev.jsonl --leave-out source corpus-9.srv "
+    "dev-9.srv\n"};
 
 typedef struct {
     srv_set sets[SR_MAX_EXITS * 4];
@@ -60,17 +64,36 @@ static void cell(double share) {
         printf("%8.1f", 100 * share);
 }
 
+static void print_name(const cJSON *e) {
+    char name[320];
+    const cJSON *layer = json_get(e, "layer");
+    snprintf(name, sizeof name, "%s", json_get(e, "model")->valuestring);
+    if (layer) snprintf(name + strlen(name), 32, " exit %d", layer->valueint);
+    printf("%-34s", name);
+}
+
+static void print_spaces(const cJSON *list) {
+    const cJSON *e, *table, *space;
+    printf("%-34s %-13s%-14s   right   AUROC     bytes      us\n", "accuracy in %", "table", "space");
+    cJSON_ArrayForEach(e, list) {
+        cJSON_ArrayForEach(table, json_get(e, "spaces")) {
+            cJSON_ArrayForEach(space, table) {
+                print_name(e);
+                printf(" %-13s%-14s", table->string, space->string);
+                cell(figure(space, "accuracy")), cell(figure(space, "out_of_scope_auroc"));
+                printf("%10.0f%8.1f\n", figure(space, "asset_bytes"), figure(space, "match_us"));
+            }
+        }
+    }
+}
+
 static void print_table(const cJSON *list) {
     const cJSON *e;
     printf("%-34s   routing, utterances a route             CLINC150, 10 shots       full    home    MTEB\n", "");
     printf("%-34s       1       4      16      64    head    near    head   AUROC    head    head     en\n",
            "accuracy in %");
     cJSON_ArrayForEach(e, list) {
-        char name[320];
-        const cJSON *layer = json_get(e, "layer");
-        snprintf(name, sizeof name, "%s", json_get(e, "model")->valuestring);
-        if (layer) snprintf(name + strlen(name), 32, " exit %d", layer->valueint);
-        printf("%-34s", name);
+        print_name(e);
         static const char *const columns[] = {"routing.utterances.1",
                                               "routing.utterances.4",
                                               "routing.utterances.16",
@@ -98,6 +121,7 @@ typedef struct {
     int seeds, threads;
     uint64_t seed;
     const char *mteb;
+    bool fit;
 } profiling;
 
 static cJSON *profile_one(profiling *p, const srv_set *set) {
@@ -109,7 +133,14 @@ static cJSON *profile_one(profiling *p, const srv_set *set) {
     cJSON_AddNumberToObject(o, "dimensions", pin->dim);
     snprintf(content, sizeof content, "%016llx", (unsigned long long)pin->content);
     if (pin->content) cJSON_AddStringToObject(o, "content", content);
-    int shot_seeds = p->seeds / 4 < 1 ? 1 : p->seeds / 4 > 64 ? 64 : p->seeds / 4;
+    int shot_seeds = p->seeds / 4 < 1 ? 1 : p->seeds / 4 > PROFILE_MAX_DRAWS ? PROFILE_MAX_DRAWS : p->seeds / 4;
+    if (p->fit) {
+        part = profile_fit(&p->data, p->has_clinc ? &p->clinc : NULL, p->has_home ? &p->home : NULL, set, shot_seeds,
+                           p->seed, p->threads);
+        if (part) cJSON_AddItemToObject(o, "spaces", part);
+        free(model);
+        return part ? o : (cJSON_Delete(o), NULL);
+    }
     if (p->has_routing && sweep_load_vectors(&p->source, set, &p->data, true, true))
         cJSON_AddItemToObject(o, "routing", profile_routing(&p->data, p->seeds, p->seed, p->threads));
     if (p->has_clinc && (part = profile_benchmark(&p->clinc, set, 10, shot_seeds, p->seed, p->threads)))
@@ -137,6 +168,7 @@ int sr_cmd_profile(int argc, char **argv) {
     const char *pool = cli_value(&args, "--pool"), *tests = cli_value(&args, "--tests");
     const char *clinc = cli_value(&args, "--clinc"), *home = cli_value(&args, "--home");
     if (!pool != !tests) return cli_error("--pool and --tests go together"), CLI_USAGE;
+    if (cli_given(&args, "--fit") && !pool) return cli_error("--fit wants --pool and --tests"), CLI_USAGE;
     if (!args.rest_count) return cli_error(".srv files are wanted; smartrouter profile --help shows how"), CLI_USAGE;
     if (!pool && !clinc && !home) return cli_error("measure on what? --pool and --tests, --clinc, --home"), CLI_USAGE;
     profiling *p = memory(sizeof *p);
@@ -144,6 +176,7 @@ int sr_cmd_profile(int argc, char **argv) {
     int test_count = 0;
     char **test_paths = cli_list(tests, &test_count);
     p->seeds = (int)seeds, p->seed = (uint64_t)seed, p->threads = (int)threads, p->mteb = cli_value(&args, "--mteb");
+    p->fit = cli_given(&args, "--fit");
     p->source = (sweep_source){.pool = pool,
                                .leave_out = cli_value(&args, "--leave-out"),
                                .tests = test_paths,
@@ -169,6 +202,8 @@ int sr_cmd_profile(int argc, char **argv) {
         char *text = cJSON_Print(o);
         if (cli_given(&args, "--json"))
             fine = puts(text) >= 0;
+        else if (p->fit)
+            print_spaces(list);
         else
             print_table(list);
         if (cli_given(&args, "--output")) fine = file_write(cli_value(&args, "--output"), text, strlen(text)) && fine;

@@ -33,6 +33,13 @@ void benchmark_free(benchmark *b) {
     memset(b, 0, sizeof *b);
 }
 
+int32_t *benchmark_truth(const benchmark *b) {
+    int32_t *truth = memory((b->test.count + 1) * sizeof *truth);
+    for (size_t i = 0; i < b->test.count; i++)
+        truth[i] = labelled_index(b->labels, b->label_count, b->test.rows[i].label);
+    return truth;
+}
+
 typedef struct {
     const benchmark *b;
     size_t dim, test_count;
@@ -43,32 +50,32 @@ typedef struct {
     int threads;
 } bench_job;
 
-typedef struct {
-    double accuracy, auroc, recall;
-} outcome;
-
-static outcome outcome_of(const bench_job *j) {
+profile_outcome profile_outcome_of(const int32_t *truth, const uint32_t *best, const double *score, size_t count) {
     double right = 0, inside = 0, caught = 0, out = 0;
-    bool *in = memory(j->test_count + 1);
-    double *in_scores = memory((j->test_count + 1) * sizeof *in_scores);
-    for (size_t i = 0; i < j->test_count; i++) {
-        in[i] = j->truth[i] >= 0;
-        right += in[i] && (uint32_t)j->truth[i] == j->best[i];
-        if (in[i]) in_scores[(size_t)inside] = j->score[i], inside++;
+    bool *in = memory(count + 1);
+    double *in_scores = memory((count + 1) * sizeof *in_scores);
+    for (size_t i = 0; i < count; i++) {
+        in[i] = truth[i] >= 0;
+        right += in[i] && (uint32_t)truth[i] == best[i];
+        if (in[i]) in_scores[(size_t)inside] = score[i], inside++;
     }
-    outcome o = {right / inside, NAN, NAN};
-    if (inside < (double)j->test_count) {
+    profile_outcome o = {right / inside, NAN, NAN};
+    if (inside < (double)count) {
         double threshold = stats_quantile(in_scores, (size_t)inside, 0.05);
-        for (size_t i = 0; i < j->test_count; i++)
-            if (!in[i]) out++, caught += j->score[i] < threshold;
-        o.auroc = stats_auroc(j->score, in, j->test_count), o.recall = caught / out;
+        for (size_t i = 0; i < count; i++)
+            if (!in[i]) out++, caught += score[i] < threshold;
+        o.auroc = stats_auroc(score, in, count), o.recall = caught / out;
     }
     free(in), free(in_scores);
     return o;
 }
 
+static profile_outcome outcome_of(const bench_job *j) {
+    return profile_outcome_of(j->truth, j->best, j->score, j->test_count);
+}
+
 /* The mean of the 5 nearest utterances of each label. */
-static outcome by_utterances(bench_job *j, const float *rows, const uint32_t *labels, size_t count) {
+static profile_outcome by_utterances(bench_job *j, const float *rows, const uint32_t *labels, size_t count) {
     uint32_t n = j->b->label_count;
     float *similar = space_similarities(j->test, j->test_count, rows, count, j->dim, j->threads, NULL);
     float *top = memory((size_t)n * 5 * sizeof *top);
@@ -97,7 +104,7 @@ static outcome by_utterances(bench_job *j, const float *rows, const uint32_t *la
     return outcome_of(j);
 }
 
-static outcome by_prototypes(bench_job *j, const float *rows, const uint32_t *labels, size_t count) {
+static profile_outcome by_prototypes(bench_job *j, const float *rows, const uint32_t *labels, size_t count) {
     uint32_t n = j->b->label_count;
     float *means = memory(n * j->dim * sizeof *means);
     for (size_t i = 0; i < count; i++)
@@ -113,26 +120,26 @@ static outcome by_prototypes(bench_job *j, const float *rows, const uint32_t *la
     return outcome_of(j);
 }
 
-static outcome by_head(bench_job *j, const float *rows, const uint32_t *labels, size_t count, uint64_t seed) {
+static profile_outcome by_head(bench_job *j, const float *rows, const uint32_t *labels, size_t count, uint64_t seed) {
     head h = head_fit(rows, labels, count, j->dim, j->b->label_count, seed, j->threads);
     head_apply(&h, j->test, j->test_count, j->threads, j->best, j->score);
     head_free(&h);
     return outcome_of(j);
 }
 
-static void add_outcomes(cJSON *to, const char *name, const outcome *o, size_t count) {
-    double values[3][64];
+cJSON *profile_add_outcomes(cJSON *to, const char *name, const profile_outcome *o, size_t count) {
+    double values[3][PROFILE_MAX_DRAWS];
     for (size_t i = 0; i < count; i++)
         values[0][i] = o[i].accuracy, values[1][i] = o[i].auroc, values[2][i] = o[i].recall;
     cJSON *one = cJSON_AddObjectToObject(to, name);
     cJSON_AddItemToObject(one, "accuracy", eval_interval_json(stats_mean(values[0], count)));
-    if (isnan(o[0].auroc)) return;
+    if (isnan(o[0].auroc)) return one;
     cJSON_AddItemToObject(one, "out_of_scope_auroc", eval_interval_json(stats_mean(values[1], count)));
     cJSON_AddItemToObject(one, "out_of_scope_recall", eval_interval_json(stats_mean(values[2], count)));
+    return one;
 }
 
-/* At most k rows of each label, drawn. */
-static size_t draw_shots(const benchmark *b, uint32_t k, stats_rng *r, uint32_t *rows) {
+size_t benchmark_draw(const benchmark *b, uint32_t k, stats_rng *r, uint32_t *rows) {
     size_t n = 0;
     for (uint32_t c = 0; c < b->label_count; c++) {
         uint32_t *mine = rows + n, count = 0;
@@ -150,10 +157,10 @@ static void one_size(bench_job *j, const float *train, uint32_t k, int seeds, ui
     uint32_t *rows = memory((b->train.count + 1) * sizeof *rows),
              *labels = memory((b->train.count + 1) * sizeof *labels);
     float *x = memory((b->train.count + 1) * j->dim * sizeof *x);
-    outcome utterances[64], prototypes[64], heads[64];
+    profile_outcome utterances[PROFILE_MAX_DRAWS], prototypes[PROFILE_MAX_DRAWS], heads[PROFILE_MAX_DRAWS];
     for (int s = 0; s < seeds; s++) {
         stats_rng r = {seed + (uint64_t)s};
-        size_t count = draw_shots(b, k, &r, rows);
+        size_t count = benchmark_draw(b, k, &r, rows);
         for (size_t i = 0; i < count; i++) {
             memcpy(x + i * j->dim, train + rows[i] * j->dim, j->dim * sizeof *x);
             labels[i] = b->train_label[rows[i]];
@@ -162,9 +169,9 @@ static void one_size(bench_job *j, const float *train, uint32_t k, int seeds, ui
         prototypes[s] = by_prototypes(j, x, labels, count);
         heads[s] = by_head(j, x, labels, count, seed + (uint64_t)s);
     }
-    add_outcomes(out, "utterances", utterances, (size_t)seeds);
-    add_outcomes(out, "prototype", prototypes, (size_t)seeds);
-    add_outcomes(out, "head", heads, (size_t)seeds);
+    profile_add_outcomes(out, "utterances", utterances, (size_t)seeds);
+    profile_add_outcomes(out, "prototype", prototypes, (size_t)seeds);
+    profile_add_outcomes(out, "head", heads, (size_t)seeds);
     free(rows), free(labels), free(x);
 }
 
@@ -179,10 +186,8 @@ cJSON *profile_benchmark(const benchmark *b, const srv_set *set, uint32_t shots,
     space_centre(test, b->test.count, dim, mean, threads);
     free(mean);
     bench_job j = {.b = b, .dim = dim, .test_count = b->test.count, .test = test, .threads = threads};
-    j.truth = memory((j.test_count + 1) * sizeof *j.truth), j.best = memory((j.test_count + 1) * sizeof *j.best);
+    j.truth = benchmark_truth(b), j.best = memory((j.test_count + 1) * sizeof *j.best);
     j.score = memory((j.test_count + 1) * sizeof *j.score);
-    for (size_t i = 0; i < j.test_count; i++)
-        j.truth[i] = labelled_index(b->labels, b->label_count, b->test.rows[i].label);
     cJSON *o = cJSON_CreateObject();
     cJSON_AddNumberToObject(o, "labels", b->label_count);
     cJSON_AddNumberToObject(o, "train", (double)b->train.count);

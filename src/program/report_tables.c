@@ -91,6 +91,21 @@ static const cJSON *same_embedder(const cJSON *profile, const cJSON *like) {
     return NULL;
 }
 
+/* The same embedder in the first of the files whose name ends in `mark`. */
+static const cJSON *other_yardstick(const cJSON *files, const cJSON *like, const char *mark) {
+    const cJSON *file, *found = NULL;
+    cJSON_ArrayForEach(file, files) {
+        const char *its = strstr(file->string, "--");
+        if (its && !strcmp(its, mark) && !found) found = same_embedder(file, like);
+    }
+    return found;
+}
+
+static void embedder_name(FILE *to, const cJSON *e) {
+    fputs(figure_text(e, "model"), to);
+    if (json_get(e, "layer")) fprintf(to, " exit %.0f", figure(e, "layer"));
+}
+
 static void cells(FILE *to, const cJSON *e, const char *const *paths) {
     for (int i = 0; paths[i]; i++) fprintf(to, " %s |", figure_percent(figure(e, paths[i])));
 }
@@ -111,7 +126,7 @@ static void profile_table(const cJSON *report, FILE *to) {
                                         "clinc150.full.head.accuracy",
                                         "home_intents.full.head.accuracy",
                                         NULL};
-    const cJSON *profiles = json_get(report, "profile"), *profile, *e, *other;
+    const cJSON *profiles = json_get(report, "profile"), *profile, *e;
     if (!profiles) return;
     fprintf(to, "| embedder | dim | own prompts: 1 | 4 | 16 | 64 utterances a route | prototypes | head | dev: 16 | 64 "
                 "| head | "
@@ -123,13 +138,9 @@ static void profile_table(const cJSON *report, FILE *to) {
         const char *mark = strstr(profile->string, "--");
         if (!mark || strcmp(mark, "--own") != 0) continue;
         cJSON_ArrayForEach(e, json_get(profile, "embedders")) {
-            const cJSON *public_figures = NULL;
-            cJSON_ArrayForEach(other, profiles) {
-                const char *its = strstr(other->string, "--");
-                if (its && !strcmp(its, "--dev") && !public_figures) public_figures = same_embedder(other, e);
-            }
-            fprintf(to, "| %s", figure_text(e, "model"));
-            if (json_get(e, "layer")) fprintf(to, " exit %.0f", figure(e, "layer"));
+            const cJSON *public_figures = other_yardstick(profiles, e, "--dev");
+            fprintf(to, "| ");
+            embedder_name(to, e);
             fprintf(to, " | %.0f |", figure(e, "dimensions"));
             cells(to, e, own), cells(to, public_figures, dev), cells(to, public_figures, bench);
             double english = figure(public_figures, "mteb.english"), european = figure(public_figures, "mteb.european");
@@ -137,6 +148,48 @@ static void profile_table(const cJSON *report, FILE *to) {
                 fprintf(to, " - | - |\n");
             else
                 fprintf(to, " %.1f | %.1f |\n", english, european);
+        }
+    }
+}
+
+/* Files are called fit-EMBEDDER--YARDSTICK.json: a row a space of an embedder, which joins its files. */
+static void spaces_table(const cJSON *report, FILE *to) {
+    static const struct {
+        const char *name, *words;
+    } spaces[] = {{"plain", "plain cosine"}, {"centred", "about the utterances' mean"},
+                  {"whitened", "whitened"},  {"map", "map"},
+                  {"head", "head"},          {"map_and_head", "map and head"}};
+    static const struct {
+        const char *table, *figure;
+    } columns[] = {{"clinc150_10", "accuracy"},
+                   {"clinc150_10", "out_of_scope_auroc"},
+                   {"clinc150_3", "accuracy"},
+                   {"clinc150_3", "out_of_scope_auroc"},
+                   {"home_intents", "accuracy"}};
+    const cJSON *files = json_get(report, "fit"), *file, *e;
+    if (!files) return;
+    fprintf(to, "| embedder | space | dev, sources left out | own prompts | CLINC150, 10 shots | out-of-scope AUROC | "
+                "3 shots | out-of-scope AUROC | home intents, 3 shots | asset, KB | match, us |\n"
+                "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n");
+    cJSON_ArrayForEach(file, files) {
+        const char *mark = strstr(file->string, "--");
+        if (!mark || strcmp(mark, "--own") != 0) continue;
+        cJSON_ArrayForEach(e, json_get(file, "embedders")) {
+            const cJSON *others = other_yardstick(files, e, "--dev");
+            for (size_t s = 0; s < sizeof spaces / sizeof *spaces; s++) {
+                const cJSON *own = figure_at(json_get(figure_at(e, "spaces"), "routing"), spaces[s].name),
+                            *tables = json_get(others, "spaces");
+                fprintf(to, "| ");
+                embedder_name(to, e);
+                fprintf(to, " | %s | %s | %s |", spaces[s].words,
+                        figure_percent(figure(json_get(json_get(tables, "routing"), spaces[s].name), "accuracy")),
+                        figure_percent(figure(own, "accuracy")));
+                for (size_t c = 0; c < sizeof columns / sizeof *columns; c++)
+                    fprintf(to, " %s |",
+                            figure_percent(figure(json_get(json_get(tables, columns[c].table), spaces[s].name),
+                                                  columns[c].figure)));
+                fprintf(to, " %.0f | %.1f |\n", figure(own, "asset_bytes") / 1000, figure(own, "match_us"));
+            }
         }
     }
 }
@@ -257,6 +310,7 @@ const report_table report_tables[] = {{"accuracy.md", accuracy_table},
                                       {"routes.md", routes_table},
                                       {"breakdown.md", breakdown_table},
                                       {"profile.md", profile_table},
+                                      {"spaces.md", spaces_table},
                                       {"sweep.md", sweep_table},
                                       {"configuration.md", configuration_table},
                                       {NULL, NULL}};

@@ -3,7 +3,8 @@
 #
 # evaluate.sh PROGRAM [OUTPUT]. Each step writes its file when it is done; a step whose file is newer than what it is made
 # from is not done again, and embedding goes on where it was broken off. Environment: SHARED_DATA, a folder with prompts/ and
-# benchmarks/ (default ../shared/data; left out when it is not there); PEERS, a folder that tests/peers/fetch.sh filled.
+# benchmarks/ (default ../shared/data; left out when it is not there); PEERS, a folder that tests/peers/fetch.sh filled;
+# MODELS, more encoder models to profile: FILE.srm for its last exit, FILE.srm:10,11 for those exits.
 set -eu
 program=$1
 out=${2:-build/report}
@@ -56,12 +57,18 @@ embed() { # embed NAME FILES...
     say "vectors of $name"
     "$program" embed --model "$model" --exits "$exits" --f16 -o "$vectors/$name-{exit}.srv" "$@"
 }
-embed own $own tests/prompts/out-of-scope.jsonl
-embed corpus "$corpus"
-[ -z "$dev" ] || embed dev "$dev"
+files_for() { # files_for own|corpus|dev|bench
+    case $1 in
+    own) echo $own tests/prompts/out-of-scope.jsonl ;;
+    corpus) echo "$corpus" ;;
+    dev) echo "$dev" ;;
+    bench) echo "$clinc" "$home" ;;
+    esac
+}
+for set in own corpus ${dev:+dev}; do embed $set $(files_for $set); done
 if [ -n "$clinc" ]; then
     step=$((step + 1)) && say "vectors of the benchmarks"
-    "$program" embed --model "$model" --exits "${BENCH_EXITS:-0,1,4,7,9}" --f16 -o "$vectors/bench-{exit}.srv" "$clinc" "$home"
+    "$program" embed --model "$model" --exits "${BENCH_EXITS:-0,1,4,7,9}" --f16 -o "$vectors/bench-{exit}.srv" $(files_for bench)
 fi
 
 # ---- how right is the shipped asset ----
@@ -112,6 +119,31 @@ for e in $ours; do
     profile "e5-$e" "$vectors/own-$e.srv" "$vectors/corpus-$e.srv" "$vectors/dev-$e.srv" "$vectors/bench-$e.srv"
 done
 
+# ---- what a map and a head add, on the same utterances ----
+for e in ${FIT_EXITS:-1 4 9}; do
+    all="$vectors/corpus-$e.srv $vectors/own-$e.srv"
+    made "$data/fit-e5-$e--own.json" "spaces after layer $e" "$program" $all ||
+        "$program" profile --fit --skip-repeats --pool "$corpus" --tests "$(echo $own | tr ' ' ,)" -o "$data/fit-e5-$e--own.json" $all >/dev/null
+    [ -n "$dev" ] || continue
+    all="$vectors/corpus-$e.srv $vectors/dev-$e.srv" bench=
+    [ -z "$clinc" ] || all="$all $vectors/bench-$e.srv" bench="--clinc $clinc --home $home"
+    made "$data/fit-e5-$e--dev.json" "spaces after layer $e, public prompts" "$program" $all ||
+        "$program" profile --fit --seeds 12 --pool "$corpus,$dev" --tests "$dev" --leave-out source $bench -o "$data/fit-e5-$e--dev.json" $all >/dev/null
+done
+
+# ---- more models of ours' kind ----
+for m in ${MODELS:-}; do
+    file=${m%%:*} layers=${m#"${m%%:*}"}
+    id=$(basename "$file" .srm)
+    for set in own corpus ${dev:+dev} ${clinc:+bench}; do
+        step=$((step + 1)) && say "vectors of $set by $id"
+        "$program" embed --model "$file" ${layers:+--exits "${layers#:}"} --f16 -o "$vectors/$id-$set-{exit}.srv" $(files_for $set)
+    done
+    for e in $(ls "$vectors" | sed -n "s/^$id-own-\([0-9]*\)\.srv\$/\1/p" | sort -n); do
+        profile "$id-$e" "$vectors/$id-own-$e.srv" "$vectors/$id-corpus-$e.srv" "$vectors/$id-dev-$e.srv" "$vectors/$id-bench-$e.srv"
+    done
+done
+
 # ---- other people's models, when they have been fetched ----
 for name in $(ls "$peers" 2>/dev/null); do
     [ -r "$peers/$name/model.onnx" ] || continue
@@ -130,13 +162,7 @@ for name in $(ls "$peers" 2>/dev/null); do
     [ -n "$url" ] || { cat "$log" >&2; exit 3; }
     for set in own corpus ${dev:+dev} ${clinc:+${PEER_BENCH:+bench}}; do
         step=$((step + 1)) && say "vectors of $set by $id"
-        case $set in
-        own) files="$own tests/prompts/out-of-scope.jsonl" ;;
-        corpus) files=$corpus ;;
-        dev) files=$dev ;;
-        bench) files="$clinc $home" ;;
-        esac
-        "$program" embed --server "$url" --server-model "$id" --prefix "$prefix" --f16 -o "$vectors/peer-$name-$set.srv" $files
+        "$program" embed --server "$url" --server-model "$id" --prefix "$prefix" --f16 -o "$vectors/peer-$name-$set.srv" $(files_for $set)
     done
     kill $server
     trap - EXIT INT TERM

@@ -1,0 +1,105 @@
+// profile --fit: what a space adds, by assets that the matcher answers from.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { folder, run } from './program.js';
+import { serveVectors, vectorOf } from './vectors-server.js';
+
+const labels = ['alpha', 'beta', 'gamma'];
+const spaces = ['plain', 'centred', 'whitened', 'map', 'head', 'map_and_head'];
+const rows = (count, name, more = () => ({})) =>
+  Array.from({ length: count }, (_, i) => {
+    const route = labels[i % 3];
+    return { id: `${name}-${i}`, text: `${name} ${i} route:${route}`, route, label: route, lang: 'en', ...more(i, route) };
+  });
+
+/** A folder with JSONL files and vectors of each, and profile --fit on them: { spaces } of the one embedder. */
+async function measured(t, options, files, args) {
+  const server = await serveVectors(options);
+  t.after(() => server.close());
+  const f = folder(t);
+  for (const [name, list] of Object.entries(files)) {
+    f.write(`${name}.jsonl`, list);
+    const made = await run(f.path, ['embed', '--server', server.url, '--server-model', 'stand-in', `${name}.jsonl`, '-o', `${name}.srv`]);
+    assert.equal(made.status, 0, made.stderr);
+  }
+  const vectors = Object.keys(files).map((name) => `${name}.srv`);
+  const result = await run(f.path, ['profile', '--fit', '--seeds', '4', '--json', '-o', 'fit-stand-in--own.json', ...args, ...vectors]);
+  assert.equal(result.status, 0, result.stderr);
+  return { f, vectors, list: JSON.parse(result.stdout).embedders[0].spaces };
+}
+
+// By doubles: unit(v - mean), the mean of the five nearest utterances of each label.
+function accuracy(train, tests, pull, centred) {
+  const unit = (v) => { const n = Math.hypot(...v); return v.map((x) => x / n); };
+  const of = ({ text }) => unit(vectorOf(text, 64, pull));
+  const average = (list) => list[0].map((_, d) => list.reduce((sum, v) => sum + v[d], 0) / list.length);
+  const mean = average(labels.map((label) => average(train.filter((r) => r.label === label).map(of))));
+  const place = (r) => unit(of(r).map((x, d) => x - (centred ? mean[d] : 0)));
+  const placed = train.map((r) => ({ label: r.label, at: place(r) }));
+  const right = tests.filter((r) => {
+    const q = place(r);
+    const score = (label) => {
+      const near = placed.filter((p) => p.label === label).map((p) => p.at.reduce((sum, x, d) => sum + x * q[d], 0)).sort((a, b) => b - a).slice(0, 5);
+      return near.reduce((sum, x) => sum + x, 0) / near.length;
+    };
+    return labels.every((label) => label === r.label || score(label) <= score(r.label));
+  });
+  return right.length / tests.length;
+}
+
+test('plain and centred cosine are as right as a second implementation finds, and what is fitted helps', async (t) => {
+  const pull = { route: 0.35 };
+  const train = rows(60, 'train', () => ({ split: 'train' })), tests = rows(120, 'test', () => ({ split: 'test' }));
+  const out = Array.from({ length: 40 }, (_, i) => ({ text: `nothing of the kind ${i}`, label: 'oos', split: 'test', lang: 'en' }));
+  const { list } = await measured(t, { pull }, { pool: rows(240, 'pool'), tests: rows(120, 'more'), bench: [...train, ...tests, ...out] },
+    ['--pool', 'pool.jsonl', '--tests', 'tests.jsonl', '--clinc', 'bench.jsonl', '--home', 'bench.jsonl']);
+  assert.deepEqual(Object.keys(list), ['routing', 'clinc150_10', 'clinc150_3', 'home_intents']);
+  for (const table of Object.values(list)) {
+    assert.deepEqual(Object.keys(table), spaces);
+    for (const space of Object.values(table)) assert.ok(space.asset_bytes > 1000 && space.match_us > 0);
+  }
+  const { plain, centred, map } = list.home_intents;
+  for (const [space, isCentred] of [[plain, false], [centred, true]]) {
+    const expected = accuracy(train, tests, pull, isCentred);
+    assert.ok(Math.abs(space.accuracy.value - expected) < 0.03, `${space.accuracy.value}, not ${expected}`); // int8 rows
+  }
+  assert.ok(plain.out_of_scope_auroc.value > 0.5);
+  assert.ok(map.accuracy.value > 0.4, `map ${map.accuracy.value}`);
+  for (const fitted of ['map', 'head', 'map_and_head'])
+    assert.ok(list.routing[fitted].accuracy.value >= list.routing.plain.accuracy.value, `${fitted} ${list.routing[fitted].accuracy.value}`);
+});
+
+test('what is left out for a test helps no map and no head', async (t) => {
+  // nothing but the source tells the routes apart, and each source is left out for its own tests
+  const leaky = (count, name) => rows(count, name, (i, route) => {
+    const source = ['one', 'two', 'three', 'four'][Math.floor(i / 3) % 4];
+    return { source, text: `${name} ${i} source:${source}/${route}` };
+  });
+  const ordinary = rows(90, 'ordinary').map((r) => ({ ...r, text: `${r.id} without a hint` }));
+  const { list, f, vectors } = await measured(t, { pull: { source: 1.5 } }, { ordinary, all: leaky(240, 'p') },
+    ['--pool', 'ordinary.jsonl,all.jsonl', '--tests', 'all.jsonl', '--leave-out', 'source']);
+  for (const space of spaces) assert.ok(list.routing[space].accuracy.value < 0.55, `${space} ${list.routing[space].accuracy.value}`);
+  const none = await run(f.path, ['profile', '--fit', '--pool', 'all.jsonl', '--tests', 'all.jsonl', '--leave-out', 'source', ...vectors]);
+  assert.equal(none.status, 3);
+  assert.match(none.stderr, /every prompt of --pool is left out for some test/);
+  const alone = await run(f.path, ['profile', '--fit', '--home', 'all.jsonl', ...vectors]);
+  assert.equal(alone.status, 2);
+  assert.match(alone.stderr, /--fit wants --pool and --tests/);
+});
+
+test('report makes the table of spaces', async (t) => {
+  const { f } = await measured(t, { pull: { route: 1 } }, { pool: rows(60, 'pool'), tests: rows(60, 'tests') }, ['--pool', 'pool.jsonl', '--tests', 'tests.jsonl']);
+  f.write('routes.json', JSON.stringify({ name: 'three', fallback: 'alpha', embedder: { model: 'stand-in' }, routes: labels.map((id) => ({ id, utterances: [`route:${id}`] })) }));
+  const server = await serveVectors();
+  t.after(() => server.close());
+  for (const args of [['compile', '--server', server.url, 'routes.json', '-o', 'routes.srr'], ['report', '--data', '.', '--routes', 'routes.srr', '-o', '.']]) {
+    const result = await run(f.path, args);
+    assert.equal(result.status, 0, result.stderr);
+  }
+  const lines = readFileSync(join(f.path, 'spaces.md'), 'utf8').trim().split('\n');
+  assert.equal(lines.length, 2 + spaces.length);
+  for (const line of lines) assert.equal(line.split('|').length, lines[0].split('|').length, line);
+  assert.match(lines[2], /^\| stand-in \| plain cosine \| - \| \d+\.\d \|/);
+});
