@@ -1,6 +1,7 @@
 /* smartrouter compile: a route file (.json) to a route asset (.srr). */
 #include "asset_write.h"
 #include "embed/model.h"
+#include "program/compile_map.h"
 #include "program/engine.h"
 #include "program/http.h"
 #include "program/routes_file.h"
@@ -13,6 +14,7 @@ static const cli_option options[] = {
     {"--model", "FILE", "encoder model (.srm); default: the one that make built"},
     {"--table", "FILE", "piece table (.srt), for a fit that has an exit for it"},
     {"--fit", "FILE", "what tune learned (.srf); default: the route file's \"fit\""},
+    {"--map", NULL, "without a fit: fit a map on the utterances themselves, at each exit"},
     {"--server", "URL", "embed by an OpenAI-compatible server: .../v1/embeddings"},
     {"--server-model", "NAME", "the model to ask the server for; default: the route file's"},
     {"--key-variable", "NAME", "environment variable that holds the server's key"},
@@ -24,6 +26,7 @@ static const cli_option options[] = {
 static const cli_command command = {
     "compile", "make a route asset (.srr) from a route file (.json)", "[options] ROUTES.json", options,
     "  smartrouter compile routes/five-routes.json --output five-routes.srr\n"
+    "  smartrouter compile support-desk.json --map\n"
     "  smartrouter compile support-desk.json --server http://127.0.0.1:8000/v1 --server-model Qwen3-Embedding-8B\n"};
 
 /* One compile under way: everything that the writer reads stays alive here. */
@@ -36,7 +39,7 @@ typedef struct {
     sr_write_route routes[SR_MAX_ROUTES];
     sr_text *texts;
     sr_write_exit exits[SR_MAX_EXITS];
-    float *vectors[SR_MAX_EXITS], *means[SR_MAX_EXITS], *heads[SR_MAX_EXITS];
+    float *vectors[SR_MAX_EXITS], *means[SR_MAX_EXITS], *heads[SR_MAX_EXITS], *maps[SR_MAX_EXITS];
     sr_route_params *params[SR_MAX_EXITS];
     uint32_t exit_count;
 } compile_job;
@@ -204,6 +207,38 @@ static bool embed_with_server(compile_job *job, const cli_args *args) {
     return true;
 }
 
+static bool learn_maps(compile_job *job) {
+    if (job->fit) return cli_error("--map, or a fit (the route file or --fit names one), not both"), false;
+    for (uint32_t x = 0; x < job->exit_count; x++) {
+        free(job->means[x]), job->means[x] = NULL;
+        if (!compile_map(job->routes, job->source.route_count, &job->exits[x], &job->maps[x], &job->means[x]))
+            return false;
+    }
+    return true;
+}
+
+/* Which exits, and why these. */
+static void note_exits(const compile_job *job, bool mapped) {
+    char layers[256] = "";
+    for (uint32_t x = 0; x < job->exit_count; x++) {
+        const sr_write_exit *e = &job->exits[x];
+        size_t used = strlen(layers);
+        if (e->embedder == SR_EMBEDDER_ENCODER)
+            snprintf(layers + used, sizeof layers - used, "%slayer %u", used ? ", " : "", e->layer);
+        else
+            snprintf(layers + used, sizeof layers - used, "%s%s", used ? ", " : "",
+                     e->embedder == SR_EMBEDDER_TABLE ? "piece table" : "the server's model");
+    }
+    cli_note("exits: %s%s, by %s", layers,
+             job->fit                  ? " (the fit's)"
+             : job->source.layer_count ? " (the route file's)"
+             : job->engine.model       ? " (the usual ones; \"exits\" in the route file chooses others)"
+                                       : "",
+             job->fit ? "the fit's maps"
+             : mapped ? "a map fitted on the utterances"
+                      : "plain cosine; --map fits a map on the utterances");
+}
+
 static bool write_asset(compile_job *job, const cli_args *args, const char *path) {
     const routes_file *f = &job->source;
     for (uint32_t x = 0; x < job->exit_count; x++) {
@@ -231,7 +266,8 @@ static bool write_asset(compile_job *job, const cli_args *args, const char *path
         fine = rc >= 0 && file_write(path, out, (size_t)bytes);
         if (fine && strcmp(path, "-") != 0)
             cli_note("%s: %u routes, %u utterances, %u exits, %lld bytes", path, f->route_count, f->utterance_count,
-                     job->exit_count, (long long)bytes);
+                     job->exit_count, (long long)bytes),
+                note_exits(job, cli_given(args, "--map"));
         free(work), free(out);
     }
     if (rc < 0) cli_error("%s: %s (%s)", path, sr_error_text(rc), sr_error_name(rc));
@@ -240,7 +276,7 @@ static bool write_asset(compile_job *job, const cli_args *args, const char *path
 
 static void free_job(compile_job *job) {
     for (uint32_t i = 0; i < SR_MAX_EXITS; i++)
-        free(job->vectors[i]), free(job->means[i]), free(job->heads[i]), free(job->params[i]);
+        free(job->vectors[i]), free(job->means[i]), free(job->heads[i]), free(job->params[i]), free(job->maps[i]);
     free(job->texts), free(job->fit_memory);
     file_free(&job->fit_file);
     routes_file_free(&job->source);
@@ -276,6 +312,7 @@ int sr_cmd_compile(int argc, char **argv) {
         fine = embed_with_server(job, &args);
         if (fine) apply_source(job);
     }
+    if (fine && cli_given(&args, "--map")) fine = learn_maps(job);
     fine = fine && write_asset(job, &args, output ? output : named);
     free(named);
     free_job(job);

@@ -87,6 +87,20 @@ static size_t choose(const sweep_data *d, const float *pool, const ordinary_spac
     return count;
 }
 
+/* Where the utterances lie in two dimensions, for a picture: {"route": [[x, y], ...], ...}. */
+static cJSON *places_json(const sweep_data *d, const uint32_t *labels, size_t count, const sr_router *r) {
+    cJSON *out = cJSON_CreateObject(), *list = NULL;
+    for (size_t u = 0; u < count; u++) {
+        float xy[2] = {0};
+        if (u == 0 || labels[u] != labels[u - 1]) list = cJSON_AddArrayToObject(out, d->routes[labels[u]]);
+        sr_router_plane_utterance(r, 0, (uint32_t)u, xy);
+        cJSON *place = cJSON_CreateArray();
+        for (int i = 0; i < 2; i++) cJSON_AddItemToArray(place, json_float((double)xy[i]));
+        cJSON_AddItemToArray(list, place);
+    }
+    return out;
+}
+
 /* As in `tune`: routes weigh the same in sum, and what is left out for some tests, being public, a tenth. */
 static void weigh(const sweep_data *d, uint32_t group, double *weight) {
     double counts[2][SR_MAX_ROUTES] = {0};
@@ -118,6 +132,7 @@ static cJSON *on_routing(const sweep_data *d, const srv_set *set, const float *p
     size_t utterances = choose(d, pool, o, chosen);
     take_rows(pool, dim, chosen, utterances, d->pool_route, x, labels);
     bool fine = true;
+    cJSON *places[SPACES] = {NULL};
     for (uint32_t g = 0; g < GROUPS && g < d->fold_count && fine; g++) {
         space_asset assets[SPACES];
         weigh(d, g, weight);
@@ -131,11 +146,17 @@ static cJSON *on_routing(const sweep_data *d, const srv_set *set, const float *p
                 tallies[s].bytes = (double)assets[s].bytes;
             }
         }
+        for (int s = 0; s < SPACES && fine && !g; s++) places[s] = places_json(d, labels, utterances, assets[s].router);
         spaces_free(assets);
     }
     for (int s = 0; s < SPACES && fine; s++)
         tallies[s].outcomes[0] = profile_outcome_of(truth, best + s * count, score + s * count, count);
     cJSON *out = fine ? tallies_json(tallies, 1) : NULL;
+    for (int s = 0; s < SPACES; s++)
+        if (out)
+            cJSON_AddItemToObject(json_get(out, space_names[s]), "places", places[s]);
+        else
+            cJSON_Delete(places[s]);
     free(by_row), free(tests), free(x), free(z), free(chosen), free(labels), free(best), free(truth), free(weight);
     free(score), free(tallies);
     return out;

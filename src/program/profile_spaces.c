@@ -115,7 +115,7 @@ static bool write_asset(const space_table *t, const space_parts *p, sr_write_rou
     exit.dim = (uint32_t)t->ordinary->dim, exit.row_dim = (uint32_t)p->row_dim;
     exit.mean = p->mean, exit.map = p->map;
     if (blend > 0) exit.head = p->head, exit.params = p->params, exit.head_blend = blend;
-    exit.vectors = t->utterances;
+    exit.vectors = t->utterances, exit.with_plane = 1;
     sr_write_asset w = {.routes = routes,
                         .route_count = t->label_count,
                         .utterance_count = (uint32_t)t->utterance_count,

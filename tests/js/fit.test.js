@@ -103,3 +103,36 @@ test('report makes the table of spaces', async (t) => {
   for (const line of lines) assert.equal(line.split('|').length, lines[0].split('|').length, line);
   assert.match(lines[2], /^\| stand-in \| plain cosine \| - \| \d+\.\d \|/);
 });
+
+test('compile --map fits a map on the utterances, the same each time, and says when it cannot', async (t) => {
+  // what a prompt is about pulls harder than its route does: a map has something to learn
+  const server = await serveVectors({ pull: { route: 0.6, source: 1.5 } });
+  t.after(() => server.close());
+  const f = folder(t);
+  f.write('tests.jsonl', rows(150, 'tests', (i, route) => ({ text: `test ${i} route:${route} source:${(i * 7) % 5}` })));
+  const table = (count, more = {}) => JSON.stringify({
+    name: 'three', fallback: 'other', embedder: { model: 'stand-in' }, ...more,
+    routes: [{ id: 'other' }, ...labels.map((id) => ({ id, utterances: Array.from({ length: count }, (_, i) => `utterance ${i} route:${id} source:${i % 5}`), negatives: [`not route:${id}`] }))],
+  });
+  f.write('routes.json', table(16));
+  const compile = (...args) => run(f.path, ['compile', '--server', server.url, ...args]);
+  const right = async (asset) => {
+    const made = await run(f.path, ['embed', '--server', server.url, '--server-model', 'stand-in', 'tests.jsonl', '-o', 'tests.srv']);
+    assert.equal(made.status, 0, made.stderr);
+    const result = await run(f.path, ['eval', '--routes', asset, '--vectors', 'tests.srv', '--json', 'tests.jsonl']);
+    assert.equal(result.status, 0, result.stderr);
+    return JSON.parse(result.stdout).sets[0].accuracy.value;
+  };
+  for (const args of [['-o', 'plain.srr'], ['--map', '-o', 'a.srr'], ['--map', '-o', 'b.srr']]) {
+    const { status, stderr } = await compile('routes.json', ...args);
+    assert.equal(status, 0, stderr);
+    assert.match(stderr, args.length === 3 ? /by a map fitted on the utterances/ : /by plain cosine; --map fits a map/);
+  }
+  assert.deepEqual(readFileSync(join(f.path, 'a.srr')), readFileSync(join(f.path, 'b.srr')));
+  const [plain, mapped] = [await right('plain.srr'), await right('a.srr')];
+  assert.ok(mapped > plain + 0.03, `map ${mapped}, plain ${plain}`);
+  f.write('few.json', table(1));
+  const few = await compile('few.json', '--map', '-o', 'few.srr');
+  assert.equal(few.status, 3);
+  assert.match(few.stderr, /3 utterances of 3 routes are too few for a map/);
+});
