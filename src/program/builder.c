@@ -1,6 +1,6 @@
 /* Text that grows, and lean JSON; see builder.h. */
 #include "program/builder.h"
-#include "program/cli.h"
+#include "program/files.h"
 #include "program/json.h"
 #include <math.h>
 #include <stdlib.h>
@@ -10,8 +10,7 @@ static void reserve(builder *b, size_t bytes) {
     if (bytes > SIZE_MAX / 4 - b->bytes) abort(); /* no text of ours comes near */
     if (b->bytes + bytes + 1 <= b->room) return;
     b->room = (b->bytes + bytes + 1) * 2;
-    b->data = realloc(b->data, b->room);
-    if (!b->data) cli_error("out of memory"), exit(CLI_FAILED);
+    b->data = memory_more(b->data, b->room);
 }
 
 void build(builder *b, const char *text, size_t bytes) {

@@ -9,12 +9,12 @@
 #include <time.h>
 #include <unistd.h>
 
-const char *cli_name = "smartrouter";
+const char *cli_name = "";
 
 void cli_error(const char *format, ...) {
     va_list args;
     va_start(args, format);
-    fprintf(stderr, "smartrouter %s: ", cli_name);
+    fprintf(stderr, "smartrouter%s%s: ", *cli_name ? " " : "", cli_name);
     vfprintf(stderr, format, args);
     fputc('\n', stderr);
     va_end(args);

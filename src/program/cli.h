@@ -46,7 +46,7 @@ void cli_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* A progress line with the time left, on standard error: in place on a terminal, else a line every ten seconds. */
 void cli_progress(const char *what, size_t done, size_t total);
 
-extern const char *cli_name; /* the running command, for messages */
+extern const char *cli_name; /* the running command, for messages; empty before there is one */
 
 typedef int (*cli_main)(int argc, char **argv);
 int cli_cores(void);

@@ -26,8 +26,7 @@ static int find_route(const dataset *d, const char *name) {
 static uint32_t source_index(dataset *d, const char *name) {
     for (uint32_t i = 0; i < d->source_count; i++)
         if (strcmp(d->sources[i], name) == 0) return i;
-    d->sources = realloc(d->sources, (d->source_count + 1) * sizeof *d->sources);
-    if (!d->sources) cli_error("out of memory"), exit(CLI_FAILED);
+    d->sources = memory_more(d->sources, (d->source_count + 1) * sizeof *d->sources);
     d->sources[d->source_count] = text_copy(name, strlen(name));
     return d->source_count++;
 }
@@ -35,8 +34,7 @@ static uint32_t source_index(dataset *d, const char *name) {
 static sample *add_row(dataset *d) {
     if (d->count == d->room) {
         d->room = d->room ? d->room * 2 : 1024;
-        d->rows = realloc(d->rows, d->room * sizeof *d->rows);
-        if (!d->rows) cli_error("out of memory"), exit(CLI_FAILED);
+        d->rows = memory_more(d->rows, d->room * sizeof *d->rows);
     }
     d->rows[d->count] = (sample){0};
     return &d->rows[d->count++];

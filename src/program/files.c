@@ -3,19 +3,28 @@
 #include "program/cli.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-void *memory(size_t bytes) {
-    size_t whole = (bytes + 63) / 64 * 64;
-    void *p = whole >= bytes ? aligned_alloc(64, whole ? whole : 64) : NULL;
+static void *not_null(void *p, size_t bytes) {
     if (!p) {
         cli_error("out of memory (%zu bytes wanted)", bytes);
         exit(CLI_FAILED);
     }
+    return p;
+}
+
+void *memory(size_t bytes) {
+    size_t whole = (bytes + 63) / 64 * 64;
+    void *p = not_null(whole >= bytes ? aligned_alloc(64, whole ? whole : 64) : NULL, bytes);
     return memset(p, 0, whole ? whole : 64);
+}
+
+void *memory_more(void *old, size_t bytes) {
+    return not_null(realloc(old, bytes ? bytes : 1), bytes);
 }
 
 char *text_copy(const char *text, size_t bytes) {
@@ -57,9 +66,52 @@ void file_free(file_bytes *file) {
     *file = (file_bytes){0};
 }
 
+/* Temporary files that must go when the program is stopped, or gives up. */
+enum { MOST_PENDING = 4 };
+static char *volatile pending[MOST_PENDING];
+
+static void remove_pending(void) {
+    for (int i = 0; i < MOST_PENDING; i++)
+        if (pending[i]) unlink(pending[i]);
+}
+
+static void on_signal(int number) {
+    remove_pending();
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+static void set_pending(char *old, char *name) {
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    static bool registered;
+    if (!registered) registered = atexit(remove_pending) == 0;
+    for (int i = 0; i < MOST_PENDING; i++)
+        if (pending[i] == old) {
+            pending[i] = name;
+            break;
+        }
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        struct sigaction now;
+        /* who ignores a signal, or handles it himself, has his reasons */
+        if (sigaction(numbers[i], NULL, &now) == 0 && now.sa_handler == SIG_DFL) signal(numbers[i], on_signal);
+    }
+}
+
+static void forget_temporary(file_writer *w) {
+    set_pending(w->temporary, NULL);
+    free(w->temporary);
+    *w = (file_writer){0};
+}
+
 bool file_begin(file_writer *w, const char *path) {
+    struct stat there;
     *w = (file_writer){.path = path};
     if (strcmp(path, "-") == 0) return w->stream = stdout, true;
+    if (stat(path, &there) == 0 && !S_ISREG(there.st_mode) && !S_ISDIR(there.st_mode)) {
+        w->stream = fopen(path, "wb"); /* a rename would put a file in the place of /dev/null */
+        if (!w->stream) cli_error("cannot write %s: %s", path, strerror(errno));
+        return w->stream != NULL;
+    }
     w->temporary = memory(strlen(path) + 16);
     sprintf(w->temporary, "%s.XXXXXX", path);
     int fd = mkstemp(w->temporary); /* a name of its own, so two writers of one output never share a file */
@@ -68,25 +120,24 @@ bool file_begin(file_writer *w, const char *path) {
         free(w->temporary);
         return false;
     }
+    set_pending(NULL, w->temporary);
     mode_t mask = umask(0);
     umask(mask);
     fchmod(fd, 0666 & ~mask);
     w->stream = fdopen(fd, "wb");
-    return w->stream != NULL;
-}
-
-void file_abandon(file_writer *w) {
-    if (!w->temporary) return;
-    if (w->stream) fclose(w->stream);
-    unlink(w->temporary);
-    free(w->temporary);
-    *w = (file_writer){0};
+    if (w->stream) return true;
+    cli_error("cannot write beside %s: %s", path, strerror(errno));
+    close(fd), unlink(w->temporary);
+    forget_temporary(w);
+    return false;
 }
 
 bool file_commit(file_writer *w) {
     bool fine = !ferror(w->stream) && fflush(w->stream) == 0;
     if (!w->temporary) {
-        if (!fine) cli_error("cannot write to standard output: %s", strerror(errno));
+        if (w->stream != stdout) fine = fclose(w->stream) == 0 && fine;
+        if (!fine)
+            cli_error("cannot write %s: %s", strcmp(w->path, "-") ? w->path : "to standard output", strerror(errno));
         return fine;
     }
     fine = fine && fsync(fileno(w->stream)) == 0;
@@ -97,8 +148,7 @@ bool file_commit(file_writer *w) {
         cli_error("cannot write %s: %s", w->path, strerror(errno));
         unlink(w->temporary);
     }
-    free(w->temporary);
-    *w = (file_writer){0};
+    forget_temporary(w);
     return fine;
 }
 

@@ -14,7 +14,8 @@ typedef struct {
 bool file_read(const char *path, file_bytes *out);
 void file_free(file_bytes *file);
 
-/* A file that appears under its name only when it is whole. "-" writes to standard output. */
+/* A file that appears under its name only when it is whole; broken off by a signal, it leaves nothing. "-" writes to
+ * standard output, and what is no plain file (a pipe, a device) is written to as it is. */
 typedef struct {
     FILE *stream;
     const char *path;
@@ -22,9 +23,9 @@ typedef struct {
 } file_writer;
 bool file_begin(file_writer *w, const char *path);
 bool file_commit(file_writer *w); /* flushes, syncs, renames; prints an error and removes the rest on failure */
-void file_abandon(file_writer *w);
 bool file_write(const char *path, const void *data, size_t bytes);
 
 void *memory(size_t bytes); /* 64-byte aligned and zeroed; ends the program with a message when there is none */
+void *memory_more(void *old, size_t bytes); /* as realloc, not zeroed; ends the program likewise */
 char *text_copy(const char *text, size_t bytes);
 #endif

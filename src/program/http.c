@@ -21,10 +21,9 @@ static size_t take(char *data, size_t size, size_t count, void *user) {
     body *b = user;
     size_t n = size * count;
     if (b->bytes + n > ANSWER_MOST) return 0;
-    char *larger = realloc(b->data, b->bytes + n + 1);
-    if (!larger) return 0;
-    memcpy(larger + b->bytes, data, n);
-    b->data = larger, b->bytes += n;
+    b->data = memory_more(b->data, b->bytes + n + 1);
+    memcpy(b->data + b->bytes, data, n);
+    b->bytes += n;
     b->data[b->bytes] = 0;
     return n;
 }
@@ -70,17 +69,16 @@ static bool read_answer(const body *b, size_t count, size_t *dim, float **rows, 
     cJSON_ArrayForEach(item, data) {
         const cJSON *vector = json_get(item, "embedding"), *index = json_get(item, "index"), *number;
         size_t n = (size_t)cJSON_GetArraySize(vector), at = seen;
-        if (cJSON_IsNumber(index)) at = index->valuedouble >= 0 ? (size_t)index->valuedouble : count;
+        if (cJSON_IsNumber(index))
+            at = index->valuedouble >= 0 && index->valuedouble < (double)count ? (size_t)index->valuedouble : count;
         if (!*dim && n >= SR_MIN_DIM && n <= SR_MAX_DIM) *dim = n;
         if (!cJSON_IsArray(vector) || n != *dim || at >= count) {
             snprintf(message, message_bytes, "vector %zu has %zu numbers; %zu are expected", seen, n, *dim);
             goto end;
         }
         if (!*rows || seen == 0) {
-            float *larger = realloc(*rows, (first + count) * *dim * sizeof(float));
-            if (!larger) goto end;
-            *rows = larger;
-            memset(larger + first * *dim, 0,
+            *rows = memory_more(*rows, (first + count) * *dim * sizeof(float));
+            memset(*rows + first * *dim, 0,
                    count * *dim * sizeof(float)); /* one sent twice leaves another zero: refused */
         }
         float *row = *rows + (first + at) * *dim;

@@ -53,10 +53,9 @@ static bool take(imported *m, const char *path, size_t line, const cJSON *record
     }
     if (m->count == m->room) {
         m->room = m->room ? m->room * 2 : 1024;
-        m->ids = realloc(m->ids, m->room * sizeof *m->ids);
-        m->hashes = realloc(m->hashes, m->room * sizeof *m->hashes);
-        m->vectors = realloc(m->vectors, m->room * dim * sizeof *m->vectors);
-        if (!m->ids || !m->hashes || !m->vectors) cli_error("out of memory"), exit(CLI_FAILED);
+        m->ids = memory_more(m->ids, m->room * sizeof *m->ids);
+        m->hashes = memory_more(m->hashes, m->room * sizeof *m->hashes);
+        m->vectors = memory_more(m->vectors, m->room * dim * sizeof *m->vectors);
     }
     float *out = m->vectors + m->count * dim;
     for (const cJSON *n = vector->child; n; n = n->next) {

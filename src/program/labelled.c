@@ -20,8 +20,7 @@ typedef struct {
 static const char *own(labelled *l, char *text) {
     if (l->owned_count == l->owned_room) {
         l->owned_room = l->owned_room ? l->owned_room * 2 : 64;
-        l->owned = realloc(l->owned, l->owned_room * sizeof *l->owned);
-        if (!l->owned) cli_error("out of memory"), exit(CLI_FAILED);
+        l->owned = memory_more(l->owned, l->owned_room * sizeof *l->owned);
     }
     return l->owned[l->owned_count++] = text;
 }
@@ -149,8 +148,7 @@ static bool add_row(reading *g, cJSON *record, size_t line, const char *path_rou
     r.group = group_of(l, &r, g->options->group_field);
     if (l->count == g->room) {
         g->room = g->room ? g->room * 2 : 1024;
-        l->rows = realloc(l->rows, g->room * sizeof *l->rows);
-        if (!l->rows) cli_error("out of memory"), exit(CLI_FAILED);
+        l->rows = memory_more(l->rows, g->room * sizeof *l->rows);
     }
     l->rows[l->count++] = r;
     return true;
@@ -160,8 +158,7 @@ static bool read_file(reading *g, const char *path) {
     labelled *l = g->out;
     file_bytes file;
     if (!file_read(path, &file)) return false;
-    l->files = realloc(l->files, (l->file_count + 1) * sizeof *l->files);
-    if (!l->files) cli_error("out of memory"), exit(CLI_FAILED);
+    l->files = memory_more(l->files, (l->file_count + 1) * sizeof *l->files);
     l->files[l->file_count++] = text_copy(path, strlen(path));
 
     /* .../ROUTE/LANGUAGE.jsonl beside a topics.txt */
@@ -217,8 +214,8 @@ static bool read_path(reading *g, const char *path, int depth) {
         sprintf(full, "%s/%s", path, d->d_name);
         const char *dot = strrchr(full, '.');
         bool wanted = stat(full, &st) == 0 && (S_ISDIR(st.st_mode) ? depth < 3 : dot && !strcmp(dot, ".jsonl"));
-        if (wanted) names = realloc(names, (count + 1) * sizeof *names);
-        if (wanted && names)
+        if (wanted) names = memory_more(names, (count + 1) * sizeof *names);
+        if (wanted)
             names[count++] = full;
         else
             free(full);

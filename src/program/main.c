@@ -1,6 +1,10 @@
 /* The native program: finds the command and hands over. */
 #include "program/cli.h"
+#include "program/files.h"
+#include "program/json.h"
+#include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct {
@@ -33,14 +37,26 @@ static void help(FILE *to) {
           to);
 }
 
+static void *json_memory(size_t bytes) {
+    return memory_more(NULL, bytes);
+}
+
+/* What a command printed counts only once it has arrived. */
+static int after(int status) {
+    if (fflush(stdout) == 0 && !ferror(stdout)) return status;
+    if (status != CLI_FAILED) cli_error("cannot write to standard output: %s", strerror(errno));
+    return CLI_FAILED;
+}
+
 int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error of writing, told like any other */
+    cJSON_InitHooks(&(cJSON_Hooks){json_memory, free});
     if (argc < 2) return help(stderr), CLI_USAGE;
     const char *name = argv[1];
-    if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help")) return help(stdout), CLI_OK;
-    if (!strcmp(name, "--version")) return puts("smartrouter " SR_VERSION), CLI_OK;
+    if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help")) return help(stdout), after(CLI_OK);
+    if (!strcmp(name, "--version")) return puts("smartrouter " SR_VERSION), after(CLI_OK);
     for (int i = 0; i < COMMAND_COUNT; i++)
-        if (!strcmp(name, commands[i].name)) return commands[i].run(argc - 1, argv + 1);
+        if (!strcmp(name, commands[i].name)) return after(commands[i].run(argc - 1, argv + 1));
     cli_error("no command '%s'; smartrouter --help lists the commands", name);
     return CLI_USAGE;
 }

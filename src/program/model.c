@@ -1,12 +1,9 @@
 /* smartrouter model: makes a .srm file from published weights. */
 #include "model_source.h"
-#include <errno.h>
-#include <stdio.h>
+#include "program/cli.h"
+#include "program/files.h"
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-int sr_cmd_model(int argc, char **argv);
 
 static const char usage[] =
     "usage: smartrouter model FOLDER -o FILE.srm [options]\n"
@@ -154,24 +151,6 @@ static void show_progress(const char *what, double done) {
     fprintf(stderr, "smartrouter model: %s: %d %%\n", what, percent);
 }
 
-/* Under a temporary name first, so that a file of the final name is always whole. */
-static int write_whole(const char *path, const uint8_t *data, size_t bytes) {
-    size_t n = strlen(path) + 32;
-    char *name = malloc(n);
-    if (!name) return -1;
-    snprintf(name, n, "%s.%ld.tmp", path, (long)getpid());
-    FILE *f = fopen(name, "wb");
-    int bad = !f || fwrite(data, 1, bytes, f) != bytes;
-    if (f && fclose(f) != 0) bad = 1;
-    if (!bad && rename(name, path) != 0) bad = 1;
-    if (bad) {
-        fprintf(stderr, "smartrouter model: cannot write %s: %s\n", path, strerror(errno));
-        remove(name);
-    }
-    free(name);
-    return bad ? -1 : 0;
-}
-
 static int choose_pieces(const sr_model_source *s, arguments *a, uint8_t *keep, float *weight) {
     char error[512];
     if (strcmp(a->vocab, "full") != 0) {
@@ -186,11 +165,11 @@ static int choose_pieces(const sr_model_source *s, arguments *a, uint8_t *keep, 
     snprintf(error, sizeof error, "%s", sr_error_text(e));
     if (e == 0)
         e = sr_pieces_count(&s->model, a->frequencies, a->frequency_count, a->counts, counts, error, sizeof error);
-    if (e == 0 && a->write_counts && sr_pieces_write_counts(&s->model, counts, a->write_counts) != 0) {
-        snprintf(error, sizeof error, "%s: %s", a->write_counts, strerror(errno));
+    if (e == 0 && a->write_counts && !sr_pieces_write_counts(&s->model, counts, a->write_counts)) {
+        error[0] = 0; /* told already */
         e = SR_E_ARGUMENT;
     }
-    if (e < 0)
+    if (e < 0 && error[0])
         fprintf(stderr, "smartrouter model: %s\n", error);
     else {
         sr_pieces_weigh(&s->model, counts, weight);
@@ -204,6 +183,7 @@ static int choose_pieces(const sr_model_source *s, arguments *a, uint8_t *keep, 
 int sr_cmd_model(int argc, char **argv) {
     arguments a = {0};
     static sr_model_source source;
+    cli_name = "model";
     int e = parse(argc, argv, &a);
     if (e) return e < 0 ? 0 : e;
     const char *from = a.from ? a.from : a.folder;
@@ -211,14 +191,14 @@ int sr_cmd_model(int argc, char **argv) {
     if (e < 0) {
         fprintf(stderr, "smartrouter model: %s: %s\n", from, source.error[0] ? source.error : sr_error_text(e));
         sr_source_close(&source);
-        return 1;
+        return CLI_FAILED;
     }
     a.write.layers = a.layers < 0 ? source.model.meta.layers : (uint32_t)a.layers;
     a.write.progress = show_progress;
     if (a.write.layers > source.model.meta.layers) {
         fprintf(stderr, "smartrouter model: %s has %u layers\n", from, source.model.meta.layers);
         sr_source_close(&source);
-        return 1;
+        return CLI_FAILED;
     }
     if (source.model.meta.tokenizer == SR_TOKENIZER_WORDPIECE) a.write.score_coding = SR_SCORES_U8; /* all are zero */
     uint8_t *keep = calloc(source.model.piece_count, 1), *file = 0;
@@ -227,7 +207,7 @@ int sr_cmd_model(int argc, char **argv) {
     int64_t bytes = e < 0 ? e : sr_model_write(&source.model, &a.write, &file);
     if (bytes < 0)
         fprintf(stderr, "smartrouter model: %s\n", sr_error_text((int)bytes));
-    else if (write_whole(a.to, file, (size_t)bytes) == 0)
+    else if (file_write(a.to, file, (size_t)bytes))
         fprintf(stderr, "smartrouter model: %s: %lld bytes, %u layers\n", a.to, (long long)bytes, a.write.layers);
     else
         bytes = -1;
@@ -235,5 +215,5 @@ int sr_cmd_model(int argc, char **argv) {
     free(weight);
     free(file);
     sr_source_close(&source);
-    return bytes < 0 ? 1 : 0;
+    return bytes < 0 ? CLI_FAILED : CLI_OK;
 }

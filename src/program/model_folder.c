@@ -32,7 +32,7 @@ static int tensor_fail(reader *r, const char *name, const char *what) {
 static uint8_t *read_named(reader *r, const char *name, size_t *bytes, int needed) {
     size_t n = strlen(r->folder) + strlen(name) + 2;
     char *path = malloc(n);
-    if (!path) return NULL;
+    if (!path) return sr_source_fail(r->source, name, "%s", strerror(ENOMEM)), NULL;
     snprintf(path, n, "%s/%s", r->folder, name);
     uint8_t *data = sr_read_file(path, bytes);
     if (!data && (needed || errno != ENOENT)) sr_source_fail(r->source, name, "%s", strerror(errno));

@@ -1,6 +1,7 @@
 /* Which pieces of a vocabulary to keep: by script, and by how useful they are in European text. */
 #include "embed/model.h"
 #include "model_source.h"
+#include "program/files.h"
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <stdio.h>
@@ -159,16 +160,17 @@ int sr_pieces_count(const sr_source_model *source, const char *const *texts, int
     return e;
 }
 
-int sr_pieces_write_counts(const sr_source_model *source, const double *counts, const char *path) {
-    FILE *f = fopen(path, "w");
-    if (!f) return -1;
-    fprintf(f, "# How often each piece stands in the texts that the shipped vocabulary was chosen by: upstream number, "
-               "count.\n"
-               "# Made by `smartrouter model --write-counts`. A new file makes another model, which fits and assets do "
-               "not know.\n");
+bool sr_pieces_write_counts(const sr_source_model *source, const double *counts, const char *path) {
+    file_writer w;
+    if (!file_begin(&w, path)) return false;
+    fprintf(w.stream,
+            "# How often each piece stands in the texts that the shipped vocabulary was chosen by: upstream number, "
+            "count.\n"
+            "# Made by `smartrouter model --write-counts`. A new file makes another model, which fits and assets do "
+            "not know.\n");
     for (uint32_t i = 0; i < source->piece_count; i++)
-        if (counts[i] > 0) fprintf(f, "%u %.0f\n", i, counts[i]);
-    return fclose(f);
+        if (counts[i] > 0) fprintf(w.stream, "%u %.0f\n", i, counts[i]);
+    return file_commit(&w);
 }
 
 void sr_pieces_weigh(const sr_source_model *source, const double *counts, float *weight) {

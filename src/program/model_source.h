@@ -2,6 +2,7 @@
 #ifndef SR_MODEL_SOURCE_H
 #define SR_MODEL_SOURCE_H
 #include "embed/model_write.h"
+#include <stdbool.h>
 
 typedef struct {
     sr_source_model model;
@@ -54,7 +55,8 @@ int sr_pieces_top(const sr_source_model *m, uint8_t *keep, const float *weight, 
  * counts[piece_count] is added to. */
 int sr_pieces_count(const sr_source_model *m, const char *const *texts, int text_count, const char *counts_path,
                     double *counts, char *error, size_t error_bytes);
-int sr_pieces_write_counts(const sr_source_model *m, const double *counts, const char *path);
+/* Prints what is wrong and returns false. */
+bool sr_pieces_write_counts(const sr_source_model *m, const double *counts, const char *path);
 /* How useful each piece is: its share of the counts, and its probability in the vocabulary. */
 void sr_pieces_weigh(const sr_source_model *m, const double *counts, float *weight);
 #endif

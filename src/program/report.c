@@ -31,8 +31,7 @@ static bool gather(const char *folder, cJSON *out) {
     for (struct dirent *entry; (entry = readdir(d));) {
         const char *dot = strrchr(entry->d_name, '.');
         if (!dot || strcmp(dot, ".json") != 0 || !strchr(entry->d_name, '-')) continue;
-        names = realloc(names, (count + 1) * sizeof *names);
-        if (!names) cli_error("out of memory"), exit(CLI_FAILED);
+        names = memory_more(names, (count + 1) * sizeof *names);
         names[count++] = text_copy(entry->d_name, strlen(entry->d_name));
     }
     closedir(d);

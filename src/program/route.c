@@ -96,8 +96,7 @@ static char *spliced(const job *j, bool empty, const builder *decision) {
     size_t end = j->bytes;
     while (end > 1 && j->text[end - 1] != '}') end--;
     builder b = {.room = end + decision->bytes + 16};
-    b.data = malloc(b.room);
-    if (!b.data) cli_error("out of memory"), exit(CLI_FAILED);
+    b.data = memory_more(NULL, b.room);
     build(&b, j->text, end - 1);
     build_text(&b, empty ? "\"decision\":" : ",\"decision\":");
     build(&b, decision->data, decision->bytes);
@@ -208,9 +207,9 @@ static bool start_threads(router_run *run) {
     pthread_cond_init(&run->done, NULL);
     run->ids = memory(sizeof *run->ids * (size_t)run->threads);
     run->busy = run->threads;
-    for (int i = 0; i < run->threads; i++)
-        if (pthread_create(&run->ids[i], NULL, work, run) != 0) {
-            cli_error("cannot start thread %d of %d", i + 1, run->threads);
+    for (int i = 0, rc; i < run->threads; i++)
+        if ((rc = pthread_create(&run->ids[i], NULL, work, run)) != 0) {
+            cli_error("cannot start thread %d of %d: %s", i + 1, run->threads, strerror(rc));
             run->threads = i;
             return false;
         }

@@ -47,8 +47,7 @@ static bool cut(table_trainer *t) {
                                 SR_MAX_TOKENS);
         if (used + SR_MAX_TOKENS > room) {
             room = room * 2 + 16 * SR_MAX_TOKENS;
-            t->ids = realloc(t->ids, room * sizeof *t->ids);
-            if (!t->ids) cli_error("out of memory"), exit(CLI_FAILED);
+            t->ids = memory_more(t->ids, room * sizeof *t->ids);
         }
         t->first[i] = used;
         for (int k = 0; k < n; k++) t->ids[used++] = piece_of[ids[k]];
