@@ -25,7 +25,8 @@ CFLAGS_release := -O3 -DNDEBUG -g
 CFLAGS_debug := -O0 -g
 CFLAGS_coverage := -O0 -g --coverage
 CFLAGS_sanitize := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-CFLAGS := $(CFLAGS_common) $(CFLAGS_$(config)) $(if $(filter 1,$(werror)),-Werror)
+# no folder of this machine's in what is built
+CFLAGS := $(CFLAGS_common) -ffile-prefix-map=$(CURDIR)=. $(CFLAGS_$(config)) $(if $(filter 1,$(werror)),-Werror)
 LDFLAGS_coverage := --coverage
 LDFLAGS_sanitize := -fsanitize=address,undefined
 LDLIBS := -lcjson -lutf8proc -lcurl -llapacke -llapack -lblas -lpthread -lm
@@ -41,7 +42,7 @@ library_objects := $(patsubst src/%.c,$(out)/obj/%.o,$(library_sources) $(kernel
 program_objects := $(patsubst src/%.c,$(out)/obj/%.o,$(program_sources))
 test_programs := $(patsubst tests/c/%.c,$(out)/tests/%,$(wildcard tests/c/test_*.c))
 
-.PHONY: setup-browser lighthouse check-types check-format help all cli wasm model routes demo test test-c test-c-wasm bench-match bench-peers bench-readme test-js test-browser bench fuzz evaluate format check pack site librechat clean setup-native setup-wasm
+.PHONY: setup-browser lighthouse check-types check-format help all cli wasm model routes demo test test-c test-c-wasm bench-match bench-peers bench-readme test-js test-browser bench fuzz evaluate format check check-commands commands pack reproduce site librechat clean setup-native setup-wasm
 .DELETE_ON_ERROR:
 
 help:
@@ -53,7 +54,7 @@ help:
 	@echo 'make librechat  the plugin for LibreChat: build/librechat/, the folder to copy'
 	@echo 'make evaluate  measures models, utterances and the shipped routes; writes build/report/report.html'
 	@echo 'make models    fetches published models (MiniLM, MPNet: 480 MB) and makes them ours; make test-models checks them'
-	@echo 'make pack      npm packages under build/pack/'
+	@echo 'make pack      npm packages, native program, site and plugin as archives under build/pack/; make reproduce builds them twice'
 	@echo 'make clean     remove build output (downloads are kept)'
 
 all: cli wasm model routes
@@ -286,9 +287,28 @@ ifneq ($(serve),0)
 	@$(node) tests/serve.js build/site $(port)
 endif
 
-pack: wasm routes model
-	@$(node) web/pack.mjs npm $(config)
-	cd build/pack && npm pack --silent ./smartrouter ./smartrouter-model && ls -l *.tgz
+# npm packages, and archives of the native program, the site and the plugin. The same source gives the same bytes: files are sorted, and
+# have no owner and no time.
+version := $(shell sed -n 's/.*"version": "\(.*\)".*/\1/p' web/package.json)
+archive = tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX --transform 's|^\.|$(2)|' -C $(1) -c . | \
+	gzip -9n > build/pack/$(2).tgz
+pack: cli wasm routes model site librechat
+	@rm -rf build/pack
+	@$(node) web/pack.mjs $(config)
+	cd build/pack && npm pack --silent ./smartrouter ./smartrouter-model
+	@$(call archive,build/pack/native,smartrouter-$(version)-linux-x64)
+	@$(call archive,build/site,smartrouter-site-$(version))
+	@$(call archive,build/librechat,smartrouter-librechat-$(version))
+	@cd build/pack && sha256sum *.tgz > SHA256SUMS && cat SHA256SUMS
+
+# Two clones in different folders, built from nothing, must give the same archives.
+reproduce:
+	@rm -rf build/reproduce && mkdir -p build/reproduce
+	@for clone in one another/folder; do \
+		git clone --quiet . build/reproduce/$$clone && \
+		$(MAKE) --no-print-directory -C build/reproduce/$$clone downloads=$(abspath $(downloads)) pack >build/reproduce/log || { tail build/reproduce/log; exit 1; }; \
+	done
+	@diff build/reproduce/one/build/pack/SHA256SUMS build/reproduce/another/folder/build/pack/SHA256SUMS && echo 'the same bytes in both clones'
 
 test-browser: site librechat setup-browser
 	SR_CONFIG=$(config) $(node) --test --test-concurrency=2 tests/browser/*.test.js
@@ -313,10 +333,16 @@ test: test-c test-sanitize test-c-wasm test-js test-browser fuzz
 test-sanitize:
 	@$(MAKE) --no-print-directory config=sanitize test-c
 
-check: check-format check-types
+check: check-format check-types check-commands
+
+# What `smartrouter COMMAND --help` says, for reading
+commands: cli
+	src/program/commands.sh $(out)/smartrouter > src/program/COMMANDS.md
+check-commands: cli
+	@src/program/commands.sh $(out)/smartrouter | diff -u src/program/COMMANDS.md - || { echo 'src/program/COMMANDS.md is out of date: make commands'; exit 1; }
 
 clean:
-	rm -rf $(addprefix build/,debug release sanitize coverage fuzz fuzz.* routes model site librechat pack tune report)
+	rm -rf $(addprefix build/,debug release sanitize coverage fuzz fuzz.* routes model site librechat pack reproduce tune report)
 
 # Each program ends with 'N passed, M failed'; the last line sums them up.
 test-c: $(test_programs) build/model/parity.srm

@@ -1,7 +1,7 @@
 // The packages, as users get them: packed, installed in an empty folder, run.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { before, describe, test } from 'node:test';
@@ -9,12 +9,39 @@ import { root } from './setup.js';
 
 describe('packages', () => {
   const folder = mkdtempSync(`${tmpdir()}/smartrouter-pack-`);
+  const again = mkdtempSync(`${tmpdir()}/smartrouter-pack-again-`);
   const run = (program, args, cwd = folder) => execFileSync(program, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
   before(() => {
     const top = fileURLToPath(root);
-    run(process.execPath, ['web/pack.mjs', 'npm', process.env.SR_CONFIG ?? 'release', folder], top);
-    run('npm', ['pack', '--silent', '--pack-destination', folder, `${folder}/smartrouter`, `${folder}/smartrouter-model`], top);
+    for (const to of [folder, again]) run(process.execPath, ['web/pack.mjs', process.env.SR_CONFIG ?? 'release', to], top);
+    for (const to of [folder, again])
+      run('npm', ['pack', '--silent', '--pack-destination', to, `${to}/smartrouter`, `${to}/smartrouter-model`], top);
     writeFileSync(`${folder}/package.json`, '{"private":true,"type":"module"}');
+  });
+
+  test('packed twice, in two folders, the bytes are the same; native files name no folder of this machine', () => {
+    for (const name of ['smartrouter-0.1.0.tgz', 'smartrouter-model-0.1.0.tgz', 'native/bin/smartrouter', 'native/lib/libsmartrouter.a'])
+      assert.ok(readFileSync(`${folder}/${name}`).equals(readFileSync(`${again}/${name}`)), name);
+    for (const name of ['bin/smartrouter', 'lib/libsmartrouter.a'])
+      assert.ok(!readFileSync(`${folder}/native/${name}`).includes(fileURLToPath(root).replace(/\/$/, '')), name);
+  });
+
+  test('each package says what is in it, under which licences, and what changed', () => {
+    for (const name of ['smartrouter', 'smartrouter-model']) {
+      const files = run('tar', ['tzf', `${folder}/${name}-0.1.0.tgz`]).split('\n');
+      for (const file of ['LICENSE', 'NOTICE.md', 'CHANGELOG.md', 'sbom.cdx.json']) assert.ok(files.includes(`package/${file}`), `${name}: ${file}`);
+    }
+    const { bomFormat, metadata, components } = JSON.parse(readFileSync(`${folder}/sbom-with-tools.cdx.json`));
+    assert.deepEqual([bomFormat, metadata.component.version], ['CycloneDX', '0.1.0']);
+    const shipped = components.filter((c) => c.type !== 'library' && c.scope === 'required').map((c) => c.name);
+    assert.deepEqual(shipped, ['multilingual-e5-small', 'XLM-RoBERTa vocabulary']);
+    for (const c of components) assert.ok(c.licenses?.length, `${c.name}: no licence`);
+    assert.match(readFileSync(`${folder}/native/CHANGELOG.md`, 'utf8'), /^## 0\.1\.0$/m);
+  });
+
+  test('the native program runs where it was unpacked, with its own files', () => {
+    const brief = run(`${folder}/native/bin/smartrouter`, ['route', '--brief', 'Schreibe ein trauriges Gedicht über den Herbst'], tmpdir());
+    assert.equal(brief, 'creative-writing\n');
   });
 
   test('code and routes stay under 300 KB', (t) => {
