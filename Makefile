@@ -42,7 +42,7 @@ library_objects := $(patsubst src/%.c,$(out)/obj/%.o,$(library_sources) $(kernel
 program_objects := $(patsubst src/%.c,$(out)/obj/%.o,$(program_sources))
 test_programs := $(patsubst tests/c/%.c,$(out)/tests/%,$(wildcard tests/c/test_*.c))
 
-.PHONY: setup-browser lighthouse check-types check-format help all cli wasm model routes demo test test-c test-c-wasm bench-match bench-peers bench-readme test-js test-browser bench fuzz evaluate format check check-commands commands pack reproduce site librechat clean setup-native setup-wasm
+.PHONY: setup-browser lighthouse check-types check-format check-tidy help all cli wasm model routes demo test test-c test-c-wasm bench-match bench-peers bench-readme test-js test-browser bench fuzz evaluate format check check-commands commands pack reproduce site librechat clean setup-native setup-wasm
 .DELETE_ON_ERROR:
 
 help:
@@ -333,7 +333,7 @@ test: test-c test-sanitize test-c-wasm test-js test-browser fuzz
 test-sanitize:
 	@$(MAKE) --no-print-directory config=sanitize test-c
 
-check: check-format check-types check-commands
+check: check-format check-tidy check-types check-commands
 
 # What `smartrouter COMMAND --help` says, for reading
 commands: cli
@@ -458,5 +458,11 @@ format:
 check-format:
 	@build/setup format
 	@clang-format-22 --dry-run -Werror $(c_files)
+
+# What .clang-tidy asks for; without 2>/dev/null it counts what it does not show
+check-tidy:
+	@build/setup native tidy
+	@printf '%s\n' $(wildcard src/*.c src/*/*.c) | xargs -P 2 -n 16 sh -c \
+		'clang-tidy-22 --quiet "$$@" -- $(filter-out -MMD -MP,$(CFLAGS_common)) 2>/dev/null' tidy
 
 -include $(shell find $(out) build/fuzz -name '*.d' 2>/dev/null)

@@ -2,6 +2,7 @@
 #include "program/figures.h"
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 const cJSON *figure_at(const cJSON *o, const char *path) {
@@ -18,9 +19,8 @@ const cJSON *figure_at(const cJSON *o, const char *path) {
 double figure(const cJSON *o, const char *path) {
     o = figure_at(o, path);
     if (cJSON_IsObject(o)) o = json_get(o, "value");
-    double value = NAN;
-    if (cJSON_IsRaw(o) && sscanf(o->valuestring, "%lf", &value) != 1) value = NAN; /* json_float writes raw text */
-    return cJSON_IsNumber(o) ? o->valuedouble : value;
+    if (cJSON_IsRaw(o)) return strtod(o->valuestring, NULL); /* json_float writes raw text */
+    return cJSON_IsNumber(o) ? o->valuedouble : NAN;
 }
 
 const char *figure_text(const cJSON *o, const char *path) {

@@ -12,5 +12,5 @@ const char *figure_text(const cJSON *o, const char *path); /* "" when absent */
 const char *figure_percent(double share);
 /* "81.3 % (79.0 to 83.4)" of an interval, "-" when absent; likewise. */
 const char *figure_interval(const cJSON *interval);
-size_t figure_characters(const char *text); /* code points */
+size_t figure_characters(const char *s); /* code points */
 #endif

@@ -47,6 +47,13 @@ static int usage_error(const char *what, const char *value) {
     return 2;
 }
 
+/* A whole number above 0 and nothing else, or 0. */
+static uint32_t positive(const char *text) {
+    char *end;
+    long n = strtol(text, &end, 10);
+    return *end || n <= 0 || n > INT32_MAX ? 0 : (uint32_t)n;
+}
+
 /* Positions have one scale a row in 8 bits, other matrices one a block. */
 static int coding_of(const char *name, uint32_t *coding, uint32_t *subspaces, int blocks) {
     if (strcmp(name, "f32") == 0)
@@ -55,9 +62,9 @@ static int coding_of(const char *name, uint32_t *coding, uint32_t *subspaces, in
         *coding = SR_CODING_Q4;
     else if (strcmp(name, "q8") == 0)
         *coding = blocks ? SR_CODING_Q8_BLOCKS : SR_CODING_Q8;
-    else if (strncmp(name, "pq", 2) == 0 && atoi(name + 2) > 0 && subspaces) {
+    else if (strncmp(name, "pq", 2) == 0 && positive(name + 2) && subspaces) {
         *coding = SR_CODING_PQ;
-        *subspaces = (uint32_t)atoi(name + 2);
+        *subspaces = positive(name + 2);
     } else
         return 0;
     return 1;
@@ -104,15 +111,15 @@ static int parse(int argc, char **argv, arguments *a) {
                                                                     : -1;
             good = a->folder_options.pooling >= 0;
         } else if (strcmp(name, "--max-tokens") == 0) {
-            good = atoi(value) >= 3 && atoi(value) <= SR_MAX_TOKENS;
-            a->folder_options.max_tokens = (uint32_t)atoi(value);
+            a->folder_options.max_tokens = positive(value);
+            good = a->folder_options.max_tokens >= 3 && a->folder_options.max_tokens <= SR_MAX_TOKENS;
         } else if (strcmp(name, "--counts") == 0)
             a->counts = value;
         else if (strcmp(name, "--write-counts") == 0)
             a->write_counts = value;
         else if (strcmp(name, "--vocab") == 0) {
             a->vocab = value;
-            good = strcmp(value, "full") == 0 || strcmp(value, "european") == 0 || atoi(value) > 0;
+            good = strcmp(value, "full") == 0 || strcmp(value, "european") == 0 || positive(value);
         } else if (strcmp(name, "--frequencies") == 0) {
             good = a->frequency_count < (int)(sizeof a->frequencies / sizeof *a->frequencies);
             if (good) a->frequencies[a->frequency_count++] = value;
@@ -157,7 +164,7 @@ static int choose_pieces(const sr_model_source *s, arguments *a, uint8_t *keep, 
         sr_pieces_european(&s->model, keep);
         a->write.keep = keep;
     }
-    int by_count = atoi(a->vocab);
+    uint32_t by_count = positive(a->vocab);
     if (!by_count && a->write.embedding_coding != SR_CODING_PQ && !a->write_counts) return 0;
     fprintf(stderr, "smartrouter model: weighing pieces\n");
     double *counts = calloc(s->model.piece_count, sizeof *counts);
@@ -173,7 +180,7 @@ static int choose_pieces(const sr_model_source *s, arguments *a, uint8_t *keep, 
         fprintf(stderr, "smartrouter model: %s\n", error);
     else {
         sr_pieces_weigh(&s->model, counts, weight);
-        if (by_count) e = sr_pieces_top(&s->model, keep, weight, (uint32_t)by_count);
+        if (by_count) e = sr_pieces_top(&s->model, keep, weight, by_count);
         a->write.piece_weight = weight;
     }
     free(counts);

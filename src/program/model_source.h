@@ -32,7 +32,7 @@ int sr_source_tokenizer(sr_model_source *source, const char *json, size_t bytes)
 typedef struct {
     int clean, ideographs, strip_accents, lower;
 } sr_bert_steps;
-int sr_source_bert_map(sr_model_source *source, const sr_bert_steps *steps);
+int sr_source_bert_map(sr_model_source *s, const sr_bert_steps *b);
 /* SentencePiece's; of its entries those of a single code point. */
 int sr_source_precompiled_map(sr_model_source *source, const char *base64);
 /* Sets source->error, after "where: " when where is not null; returns SR_E_FORMAT. */
@@ -53,10 +53,10 @@ void sr_pieces_european(const sr_source_model *m, uint8_t *keep);
 int sr_pieces_top(const sr_source_model *m, uint8_t *keep, const float *weight, uint32_t count);
 /* How often each piece stands in texts (JSONL files with "text") and, before that, in a file of counts (null: none).
  * counts[piece_count] is added to. */
-int sr_pieces_count(const sr_source_model *m, const char *const *texts, int text_count, const char *counts_path,
+int sr_pieces_count(const sr_source_model *source, const char *const *texts, int text_count, const char *counts_path,
                     double *counts, char *error, size_t error_bytes);
 /* Prints what is wrong and returns false. */
-bool sr_pieces_write_counts(const sr_source_model *m, const double *counts, const char *path);
+bool sr_pieces_write_counts(const sr_source_model *source, const double *counts, const char *path);
 /* How useful each piece is: its share of the counts, and its probability in the vocabulary. */
-void sr_pieces_weigh(const sr_source_model *m, const double *counts, float *weight);
+void sr_pieces_weigh(const sr_source_model *source, const double *counts, float *weight);
 #endif

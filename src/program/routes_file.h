@@ -28,5 +28,5 @@ typedef struct {
 
 /* Reads and checks; on an error prints file, line or route and field, and what to do, and returns false. */
 bool routes_file_read(const char *path, routes_file *out);
-void routes_file_free(routes_file *r);
+void routes_file_free(routes_file *f);
 #endif
