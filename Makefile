@@ -42,7 +42,7 @@ library_objects := $(patsubst src/%.c,$(out)/obj/%.o,$(library_sources) $(kernel
 program_objects := $(patsubst src/%.c,$(out)/obj/%.o,$(program_sources))
 test_programs := $(patsubst tests/c/%.c,$(out)/tests/%,$(wildcard tests/c/test_*.c))
 
-.PHONY: setup-browser lighthouse check-types check-format check-tidy help all cli wasm model routes demo test test-c test-c-wasm bench-match bench-peers bench-readme test-js test-browser bench fuzz evaluate format check check-commands commands pack reproduce site librechat clean setup-native setup-wasm
+.PHONY: setup-browser lighthouse check-types check-format check-tidy help all cli wasm model routes demo test test-c test-c-wasm bench-match bench-peers bench-readme test-js test-browser bench fuzz evaluate format check check-commands commands pack reproduce soak soak-readme test-soak site librechat clean setup-native setup-wasm
 .DELETE_ON_ERROR:
 
 help:
@@ -51,6 +51,7 @@ help:
 	@echo 'make all       native program, WebAssembly, model and route assets'
 	@echo 'make check     formatting, types, generated files'
 	@echo 'make bench     timings, against peers; writes build/bench.json and .md (quick=1: in three minutes)'
+	@echo 'make fuzz      60 seconds a target (fuzz_seconds=1800: longer); make soak: long and hard use (size=0.01: a hundredth)'
 	@echo 'make librechat  the plugin for LibreChat: build/librechat/, the folder to copy'
 	@echo 'make evaluate  measures models, utterances and the shipped routes; writes build/report/report.html'
 	@echo 'make models    fetches published models (MiniLM, MPNet: 480 MB) and makes them ours; make test-models checks them'
@@ -327,7 +328,7 @@ check-types: $(wasm_opt)
 	tests/node_modules/.bin/tsc --noEmit --strict -p tests/js
 
 # ---- tests -----------------------------------------------------------------------------------------------------
-test: test-c test-sanitize test-c-wasm test-js test-browser fuzz
+test: test-c test-sanitize test-c-wasm test-js test-soak test-browser fuzz
 
 # The C tests once more, with every access and every overflow watched
 test-sanitize:
@@ -424,7 +425,16 @@ bench: cli wasm model routes setup-browser bench-peers $(out)/bench_native
 
 # Puts the tables of the last run into README.md, between its markers.
 bench-readme:
-	@$(node) tests/bench/readme.mjs
+	@$(node) tests/bench/readme.mjs bench
+
+# Long and hard use; fails when memory grows or an answer is lost, and writes build/soak.md. size=1 takes hours; make test runs a thousandth.
+size := 1
+soak: cli wasm routes model
+	@$(node) --expose-gc tests/soak/soak.mjs $(config) $(size)
+soak-readme:
+	@$(node) tests/bench/readme.mjs soak
+test-soak:
+	@$(MAKE) --no-print-directory soak size=0.001
 
 # libFuzzer programs (clang-22), each for fuzz_seconds from the files in golden/ and hostile/; a finding is left in build/fuzz/.
 fuzz_seconds ?= 60

@@ -41,12 +41,13 @@ export const browsers = {
 };
 
 function wrap(page, close) {
-  const problems = [];
+  const problems = [], requests = [];
   const note = (text) => /favicon/.test(text) || problems.push(text);
+  page.on('request', (request) => requests.push(request.url()));
   page.on('pageerror', (error) => note(String(error.message)));
   page.on('console', (message) => message.type() === 'error' && note(message.text()));
   return {
-    problems, close,
+    problems, requests, close,
     goto: (url) => page.goto(url),
     reload: () => page.reload(),
     evaluate: (fn, argument) => page.evaluate(fn, argument),
