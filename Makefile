@@ -197,6 +197,7 @@ LDFLAGS_test_memory := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=ali
 evaluate: cli model routes $(if $(models),models) web/report/node_modules/.package-lock.json
 	$(if $(peers),tests/peers/fetch.sh $(abspath $(downloads))/peers)
 	PEERS=$(if $(peers),$(downloads)/peers) MODELS="$(if $(models),build/model/parity.srm:10,11,12 $(filter-out %-f32.srm,$(published)))" web/report/evaluate.sh $(out)/smartrouter build/report
+	cp build/report/map.svg routes/map.svg
 	$(node) web/report/readme.js README.md build/report
 
 web/report/node_modules/.package-lock.json: web/report/package.json web/report/package-lock.json

@@ -6,12 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The directions that tell the routes apart, and a few whitened ones: of these none that so few rows say nothing about.
- */
-static size_t row_dim_of(size_t rows, uint32_t routes) {
+size_t compile_map_row_dim(size_t utterances, uint32_t routes) {
     enum { WHITENED = 12 };
-    size_t spare = rows > routes ? (rows - routes) / 4 : 0;
-    return routes - 1 + (spare < WHITENED ? spare : WHITENED);
+    size_t spare = utterances > routes ? (utterances - routes) / 2 : 0;
+    size_t rows = routes - 1 + (spare < WHITENED ? spare : WHITENED);
+    return rows < SR_MIN_DIM && utterances > SR_MIN_DIM + 1 ? SR_MIN_DIM : rows;
 }
 
 bool compile_map(const sr_write_route *routes, uint32_t route_count, sr_write_exit *e, float **map, float **mean) {
@@ -28,7 +27,7 @@ bool compile_map(const sr_write_route *routes, uint32_t route_count, sr_write_ex
         first += routes[r].utterance_count, used += mine > 0;
     }
     space_unit(rows, count, dim, 0);
-    fit_options o = {.row_dim = row_dim_of(count, used), .exponent = 0.5, .lambda = 0.1, .weight = 1};
+    fit_options o = {.row_dim = compile_map_row_dim(count, used), .exponent = 0.5, .lambda = 0.1, .weight = 1};
     bool fine = used > 1 && o.row_dim >= SR_MIN_DIM && o.row_dim <= dim;
     if (!fine)
         cli_error("--map: %zu utterances of %u routes are too few for a map (or %zu dimensions are); leave --map away",

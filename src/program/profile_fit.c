@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PER_ROUTE = 64, GROUPS = 4 };
+enum { PER_ROUTE = 64, GROUPS = 4, LEAST = 16 };
 
 /* One space's answers, and what its asset takes. */
 typedef struct {
@@ -170,9 +170,11 @@ cJSON *profile_fit(const sweep_data *d, const benchmark *clinc, const benchmark 
     float *rows = memory((d->pool.count + 1) * dim * sizeof *rows);
     for (size_t i = 0; i < d->pool.count; i++)
         if (d->pool_fold[i] < 0) memcpy(rows + count++ * dim, pool + i * dim, dim * sizeof *rows);
-    if (!count) cli_error("--fit: every prompt of --pool is left out for some test; nothing is left to learn from");
+    if (count < LEAST)
+        cli_error("--fit: %zu prompts of --pool are left out for no test; at least %d are needed to learn from", count,
+                  LEAST);
     ordinary_space o = {0};
-    cJSON *out = count && ordinary_fit(rows, count, dim, &o) ? cJSON_CreateObject() : NULL, *part;
+    cJSON *out = count >= LEAST && ordinary_fit(rows, count, dim, &o) ? cJSON_CreateObject() : NULL, *part;
     if (out && (part = on_routing(d, set, pool, &o, threads))) cJSON_AddItemToObject(out, "routing", part);
     if (out && clinc && (part = on_benchmark(clinc, set, &o, 10, draws, seed, threads)))
         cJSON_AddItemToObject(out, "clinc150_10", part);

@@ -1,6 +1,6 @@
 /* Spaces: see profile_spaces.h. */
 #include "program/profile_spaces.h"
-#include "asset_write.h"
+#include "program/compile_map.h"
 #include "program/eval_space.h"
 #include "program/fit.h"
 #include "program/parallel.h"
@@ -13,12 +13,13 @@
 enum { PLAIN, CENTRED, WHITENED, MAP, HEAD, MAP_AND_HEAD };
 const char *const space_names[SPACES] = {"plain", "centred", "whitened", "map", "head", "map_and_head"};
 
-/* BASIS, and what a map has beside its discriminant directions, are as `tune` has them. 128 whitened directions are
- * better than all 384 for narrow intents, and make an asset smaller. */
-enum { BASIS = 384, WHITENED_ROWS = 128, MAP_EXTRA_ROWS = 12 };
+/* BASIS is as `tune` has it. 128 whitened directions are better than all 384 for narrow intents, and make an asset
+ * smaller. */
+enum { BASIS = 384, WHITENED_ROWS = 128 };
 
 bool ordinary_fit(const float *rows, size_t count, size_t dim, ordinary_space *out) {
     size_t basis_dim = dim < BASIS ? dim : BASIS;
+    if (basis_dim >= count) basis_dim = count - 1;
     *out = (ordinary_space){dim, basis_dim, memory(dim * sizeof(float)), memory(basis_dim * dim * sizeof(float)),
                             memory(basis_dim * sizeof(float))};
     if (!fit_basis(rows, count, dim, NULL, basis_dim, out->mean, out->basis)) return false;
@@ -65,7 +66,7 @@ static void whiten(const ordinary_space *o, space_parts *p) {
 /* The map that `tune` would fit; rows[train_count][row_dim] are the training rows in it. */
 static bool learn_map(const space_table *t, space_parts *p, float *rows) {
     const ordinary_space *o = t->ordinary;
-    size_t dim = o->basis_dim, wanted = t->label_count - 1 + MAP_EXTRA_ROWS;
+    size_t dim = o->basis_dim, wanted = compile_map_row_dim(t->train_count, t->label_count);
     if (t->label_count > dim)
         return cli_error("a map for %u labels wants vectors of as many dimensions, not %zu", t->label_count, dim),
                false;

@@ -52,6 +52,41 @@ export function routingByModel(report) {
   };
 }
 
+/** The utterances before and after the map, in each space's two strongest directions; of the deepest exit that was fitted. */
+export function mapPicture(report) {
+  const routing = Object.entries(report.fit ?? {}).filter(([file]) => file.endsWith('--own')).flatMap(([, f]) => f.embedders)
+    .sort((a, b) => (a.layer ?? 0) - (b.layer ?? 0)).at(-1)?.spaces.routing;
+  if (!routing) return null;
+  const sides = [['plain', 'plain cosine'], ['map', 'through the map']];
+  const rows = sides.flatMap(([space, side]) =>
+    Object.entries(routing[space].places).flatMap(([route, places]) => places.map(([x, y]) => ({ side, route, x, y }))));
+  const routes = Object.keys(routing.plain.places);
+  const words = sides.map(([space, side]) => `${side} ${percent(routing[space].accuracy.value)}`).join(', ');
+  return {
+    title: 'What the map does to the utterances',
+    text: `Each dot is an utterance, in the two directions in which the vectors differ most. Own evaluation prompts routed right by these utterances: ${words}.`,
+    alt: `Two scatter plots of ${rows.length / 2} utterances of ${routes.length} routes: by plain cosine the routes lie upon one another, through the map they lie apart. Routed right: ${words}.`,
+    svg: draw({
+      width: 760,
+      height: 400,
+      marginLeft: 8,
+      marginBottom: 8,
+      fx: { label: null, domain: sides.map(([, side]) => side) },
+      x: { axis: null },
+      y: { axis: null },
+      facet: { data: rows, x: 'side' },
+      color: { domain: routes },
+      marks: [
+        Plot.frame({ stroke: 'currentColor', strokeOpacity: 0.3 }),
+        Plot.dot(rows, { x: 'x', y: 'y', fill: 'route', r: 3, fillOpacity: 0.75 }),
+        // names instead of a legend: at the middle of each route's dots
+        Plot.text(rows, Plot.groupZ({ x: 'mean', y: 'mean', text: 'first' }, { x: 'x', y: 'y', z: 'route', text: 'route', fontWeight: 600, fill: 'route', stroke: 'white', strokeWidth: 4 })),
+      ],
+    }),
+    table: { head: ['space', 'route', 'x', 'y'], rows: rows.map((r) => [r.side, r.route, r.x.toFixed(3), r.y.toFixed(3)]) },
+  };
+}
+
 export function leaderboard(report) {
   const rows = embedders(report)
     .filter((e) => e.mteb && (e.own ?? e.dev))

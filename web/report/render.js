@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The report as one page that needs nothing else: node render.js REPORT.json PAGE.html
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import * as charts from './charts.js';
 import * as models from './charts-models.js';
 import { interval, percent, yardstick } from './plot.js';
@@ -77,6 +78,7 @@ const sections = [
   section('models', 'Which embedding model', 'Several models, and our encoder stopped at several layers, on the same prompts.', [
     figure(models.routingByModel(report)), figure(models.leaderboard(report)), figure(models.similarities(report, 'own')), figure(models.similarities(report, 'dev')), benchmarks(),
   ]),
+  section('map', 'What the map does', 'The space in which cosine is taken, and what it is worth on the same utterances.', [figure(models.mapPicture(report))]),
   section('utterances', 'How utterances should be written', 'Routes drawn again and again from the corpus under one condition at a time; bands are 95 % intervals of the mean over draws.', [
     figure(models.sweep(report, 'length', { title: 'How many, and how they are scored', text: 'By list length: the nearest utterance, or the mean of several.' })),
     figure(models.sweep(report, 'words', { field: 'words', title: 'How long', text: 'Utterances of one band of sentence length, in words.', order: ['under 4', '4 to 7', '8 to 14', '15 to 32', 'over 32'] })),
@@ -112,4 +114,7 @@ const page = `<!doctype html>
 `;
 writeFileSync(`${output}.part`, page);
 renameSync(`${output}.part`, output);
+// the README shows this one too
+const picture = models.mapPicture(report);
+if (picture) writeFileSync(`${dirname(output)}/map.svg`, picture.svg.replace('<svg ', '<svg xmlns="http://www.w3.org/2000/svg" '));
 console.log(`${output}: ${figureCount} figures, ${page.length.toLocaleString('en')} bytes`);

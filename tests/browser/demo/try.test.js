@@ -33,6 +33,22 @@ test('the model is the visitor’s choice: nothing large is asked for before', a
   await page.context().close();
 });
 
+test('a visitor with nothing in the cache sees a first route after at most 1.3 MB, and a deeper one when the encoder is there', async (t) => {
+  const before = it.server.log.length;
+  const sent = () => it.server.log.slice(before).reduce((sum, { bytes }) => sum + bytes, 0); // as sent: most of it gzipped
+  const page = await it.open({ shallow: true });
+  await type(page, 'can you help me with this'); // what a first glance cannot be sure of
+  await text(page, '#verdict', /\d\s?%/);
+  const first = sent();
+  t.diagnostic(`a first route after ${first} bytes`);
+  assert.ok(first <= 1.3e6, `${first} bytes`);
+  assert.match(await page.innerText('#exits .decided'), /First glance/);
+  await deepen(page);
+  await page.waitForFunction(() => /Layer/.test(document.querySelector('#exits .decided')?.innerText));
+  assert.ok(sent() > 10e6);
+  await page.context().close();
+});
+
 test('reads deeper when asked to: size, progress, exits that arrive, and which one decided', async () => {
   const page = await it.open({ shallow: true });
   assert.match(await text(page, '#deepen', /./), /Download the model \(\d+(\.\d)? MB\)/);
