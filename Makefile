@@ -42,14 +42,14 @@ library_objects := $(patsubst src/%.c,$(out)/obj/%.o,$(library_sources) $(kernel
 program_objects := $(patsubst src/%.c,$(out)/obj/%.o,$(program_sources))
 test_programs := $(patsubst tests/c/%.c,$(out)/tests/%,$(wildcard tests/c/test_*.c))
 
-.PHONY: setup-browser lighthouse check-types check-format check-tidy help all cli wasm model routes demo test test-c test-c-wasm bench-match bench-peers bench-readme test-js test-browser bench fuzz evaluate format check check-commands commands pack reproduce soak soak-readme test-soak site librechat clean setup-native setup-wasm
+.PHONY: setup-browser lighthouse check-types check-format check-tidy help all cli wasm model routes demo test test-c test-c-wasm bench-match bench-peers bench-readme test-js test-browser bench fuzz evaluate format check check-commands commands coverage pack reproduce soak soak-readme test-soak site librechat clean setup-native setup-wasm
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make demo      install what is missing, build, route a few prompts, serve the demo page'
 	@echo 'make test      everything that is tested: C, JavaScript, browsers'
 	@echo 'make all       native program, WebAssembly, model and route assets'
-	@echo 'make check     formatting, types, generated files'
+	@echo 'make check     formatting, clang-tidy, types, generated files; make coverage: lines that the C tests run'
 	@echo 'make bench     timings, against peers; writes build/bench.json and .md (quick=1: in three minutes)'
 	@echo 'make fuzz      60 seconds a target (fuzz_seconds=1800: longer); make soak: long and hard use (size=0.01: a hundredth)'
 	@echo 'make librechat  the plugin for LibreChat: build/librechat/, the folder to copy'
@@ -334,6 +334,14 @@ test: test-c test-sanitize test-c-wasm test-js test-soak test-browser fuzz
 # The C tests once more, with every access and every overflow watched
 test-sanitize:
 	@$(MAKE) --no-print-directory config=sanitize test-c
+
+# Lines of the library (src/ without program/ and wasm/) that the C tests run; fails under 90 %.
+coverage:
+	@$(MAKE) --no-print-directory config=coverage test-c
+	@gcov -n $$(find build/coverage/obj -name '*.gcda' ! -path '*/program/*') 2>/dev/null | awk -F "[':% ]" ' \
+		/^File/ { file = $$3 } \
+		/^Lines executed/ && file ~ /^src\/.*\.c$$/ { printf "%6.2f %% of %4d  %s\n", $$3, $$NF, file; lines += $$NF; run += $$3 * $$NF / 100; file = "" } \
+		END { share = 100 * run / lines; printf "%6.2f %% of %4d lines\n", share, lines; exit share < 90 }'
 
 check: check-format check-tidy check-types check-commands
 
