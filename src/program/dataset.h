@@ -28,6 +28,8 @@ bool dataset_read_corpus(dataset *d, const char *folder);
 bool dataset_read_jsonl(dataset *d, const char *path);
 /* Fixes the route names and their order before anything is read. */
 void dataset_routes(dataset *d, char *const *names, uint32_t count);
+/* Is a language in a list such as "de,pl"? */
+bool dataset_lists(const char *list, const char *lang);
 void dataset_free(dataset *d);
 
 /* Vectors of all rows for each layer mask, out[i][count][set bits x dim], kept in `cache` (a folder; null: no cache) by

@@ -15,6 +15,7 @@ static const struct {
     {"compile", "make a route asset (.srr) from a route file (.json)", sr_cmd_compile},
     {"inspect", "show what is in a .srr, .srm, .srt, .srf or .srv file", sr_cmd_inspect},
     {"embed", "turn texts into vectors", sr_cmd_embed},
+    {"adapt", "fit an encoder's gains, biases and norms to labelled prompts", sr_cmd_adapt},
     {"tune", "make a route file and its fit from a corpus", sr_cmd_tune},
     {"import", "make a .srv file of vectors from elsewhere", sr_cmd_import},
     {"eval", "accuracy of a router on labelled prompts, with intervals", sr_cmd_eval},

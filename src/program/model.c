@@ -1,5 +1,5 @@
 /* smartrouter model: makes a .srm file from published weights. */
-#include "model_source.h"
+#include "program/adapt_file.h"
 #include "program/cli.h"
 #include "program/files.h"
 #include <stdlib.h>
@@ -26,6 +26,7 @@ static const char usage[] =
     "  --layers N                layers kept (all)\n"
     "  --layer-coding q4|q8|f32  (q4)\n"
     "  --scores f32|u16|u8       piece scores (u16)\n"
+    "  --adapter FILE            numbers that smartrouter adapt fitted (.sra)\n"
     "  --no-ids                  leave out the pieces' upstream numbers\n"
     "\n"
     "examples:\n"
@@ -34,7 +35,7 @@ static const char usage[] =
     "  smartrouter model --from e5-small-q4.bin -o small.srm --vocab 100000 --embedding pq48 --layers 9\n";
 
 typedef struct {
-    const char *from, *folder, *to, *vocab, *counts, *write_counts;
+    const char *from, *folder, *to, *vocab, *counts, *write_counts, *adapter;
     const char *frequencies[256];
     int frequency_count;
     sr_write_options write;
@@ -115,6 +116,8 @@ static int parse(int argc, char **argv, arguments *a) {
             good = a->folder_options.max_tokens >= 3 && a->folder_options.max_tokens <= SR_MAX_TOKENS;
         } else if (strcmp(name, "--counts") == 0)
             a->counts = value;
+        else if (strcmp(name, "--adapter") == 0)
+            a->adapter = value;
         else if (strcmp(name, "--write-counts") == 0)
             a->write_counts = value;
         else if (strcmp(name, "--vocab") == 0) {
@@ -195,6 +198,7 @@ int sr_cmd_model(int argc, char **argv) {
     if (e) return e < 0 ? 0 : e;
     const char *from = a.from ? a.from : a.folder;
     e = a.from ? sr_source_open_e5(&source, from) : sr_source_open_folder(&source, from, &a.folder_options);
+    if (e == 0 && a.adapter) e = sr_source_adapt(&source, a.adapter);
     if (e < 0) {
         fprintf(stderr, "smartrouter model: %s: %s\n", from, source.error[0] ? source.error : sr_error_text(e));
         sr_source_close(&source);

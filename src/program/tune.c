@@ -18,6 +18,8 @@ static const cli_option options[] = {
     {"--judge", "FILE",
      "public labelled JSONL whose sources are left out in turn; the shipped fit is made with it, too"},
     {"--model", "FILE", "encoder model (.srm); default: the one that make built"},
+    {"--unseen", "LANGUAGES",
+     "of the corpus only these judge and calibrate, as nl,sv: those that adapt left out (default all)"},
     {"--exits", "LIST", "layers of each exit's vector: 1,4,5+7+9 (default)"},
     {"--per-route", "N", "utterances a route (default 64)"},
     {"--row-dim", "N", "numbers a mapped row (default 16)"},
@@ -198,6 +200,7 @@ int sr_cmd_tune(int argc, char **argv) {
         return cli_error("--row-dim must be at least the number of routes"), CLI_USAGE;
     if (!engine_open(&e, NULL, cli_value(&args, "--model"), NULL, ENGINE_MODEL)) return CLI_FAILED;
     job->model = e.model;
+    job->unseen = cli_value(&args, "--unseen");
     bool fine = read_data(job, &args);
     if (fine) tune_weigh(&job->data, public_weight, &job->weight, &job->route_of);
     fine =

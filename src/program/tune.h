@@ -30,7 +30,8 @@ typedef struct {
 typedef struct {
     routes_file source;
     dataset data;
-    size_t judge_from; /* rows from here on are the judge's */
+    size_t judge_from;  /* rows from here on are the judge's */
+    const char *unseen; /* languages of the corpus that judge, as "nl,sv"; null: all */
     const sr_model *model;
     uint32_t masks[SR_MAX_EXITS], exit_count, k;
     size_t per_route, basis_dim, trials;

@@ -110,11 +110,12 @@ bool tune_judge(tune_job *job) {
         size_t tested = 0;
         for (size_t i = 0; i < n; i++) {
             const sample *s = &job->data.rows[i];
-            test[i] = f < LANGUAGE_FOLDS ? s->corpus && fold[i] == f
-                                         : i >= job->judge_from && s->source == f - LANGUAGE_FOLDS;
+            test[i] = f < LANGUAGE_FOLDS
+                          ? s->corpus && fold[i] == f && (!job->unseen || dataset_lists(job->unseen, s->lang))
+                          : i >= job->judge_from && s->source == f - LANGUAGE_FOLDS;
             /* a fold of sources leaves out its source wherever it stands; one of languages, its own languages in the
              * corpus */
-            train[i] = f < LANGUAGE_FOLDS ? !test[i] : s->source != f - LANGUAGE_FOLDS;
+            train[i] = f < LANGUAGE_FOLDS ? !s->corpus || fold[i] != f : s->source != f - LANGUAGE_FOLDS;
             tested += test[i];
         }
         if (tested) fine = judge_fold(job, train, test);

@@ -61,6 +61,11 @@ void tune_report(const tune_job *job, FILE *to) {
     }
     fprintf(to, "\n%zu utterances a route, rows of %zu numbers, mean of the top %u.\n", job->per_route,
             job->fit.row_dim, job->k);
+    if (job->unseen)
+        fprintf(to,
+                "Of our corpus only %s judge and calibrate: the encoder was adapted to the other languages, and to no "
+                "source that judges.\n",
+                job->unseen);
 }
 
 /* "name": "value", as JSON. */

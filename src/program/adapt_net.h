@@ -1,0 +1,47 @@
+/* The upper layers of an encoder in f32, forwards and backwards, for fitting their few numbers a row.
+ *
+ * What is fitted, of each layer: a gain a row of its four products, their biases, and both layer norms; 8,448 numbers a
+ * layer of multilingual-e5-small. Its weights stay as they are, so a model in 4 bits stays one, and costs no more to
+ * run. (The biases alone are "BitFit", Ben Zaken and others 2022; gains are a part of "(IA)3", Liu and others 2022.)
+ */
+#ifndef SR_ADAPT_NET_H
+#define SR_ADAPT_NET_H
+#include "embed/model.h"
+#include <stdbool.h>
+
+/* A layer's numbers stand in this order; `qkv` is 3 dim long, `up` ffn_dim, the others dim, a norm 2 dim (gain, bias).
+ */
+typedef struct {
+    size_t qkv_gain, out_gain, up_gain, down_gain, qkv_bias, out_bias, up_bias, down_bias, attention_norm, output_norm;
+    size_t count; /* of a layer */
+} adapt_layout;
+adapt_layout adapt_layout_of(size_t dim, size_t ffn_dim);
+
+typedef struct {
+    const sr_model *model; /* its layers in f32 */
+    uint32_t from, to;     /* layers from + 1 .. to are fitted */
+    uint32_t exits;        /* layers from .. to whose pooled unit vectors, side by side, are the feature */
+    adapt_layout at;
+    size_t count, feature_dim;
+    float **back; /* [to - from][4]: the matrices transposed, in strips of 16 as sr_matrix.exact */
+    float *zero;
+} adapt_net;
+
+/* False when layers are not in f32 or the range makes no sense. Memory from memory(). */
+bool adapt_net_open(adapt_net *net, const sr_model *model, uint32_t from, uint32_t to, uint32_t exits);
+void adapt_net_close(adapt_net *net);
+/* The model's own numbers: numbers[count]. */
+void adapt_net_start(const adapt_net *net, float *numbers);
+
+/* Working memory for some texts at a time, at most `tokens` in all and `longest` each. */
+typedef struct adapt_pass adapt_pass;
+adapt_pass *adapt_pass_new(const adapt_net *net, size_t tokens, size_t longest);
+void adapt_pass_free(adapt_pass *pass);
+/* states[tokens][dim] after layer `from`, text after text; text i has tokens first[i] .. first[i + 1]. Writes
+ * features[texts][feature_dim]. */
+void adapt_forward(const adapt_net *net, adapt_pass *pass, const float *numbers, const float *states,
+                   const uint32_t *first, size_t texts, float *features);
+/* After adapt_forward on the same pass: adds the gradient of sum(slope * features) by the numbers to gradient[count].
+ */
+void adapt_backward(const adapt_net *net, adapt_pass *pass, const float *numbers, const float *slope, float *gradient);
+#endif
