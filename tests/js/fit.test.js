@@ -1,8 +1,9 @@
 // profile --fit: what a space adds, by assets that the matcher answers from.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { folder, run } from './program.js';
 import { serveVectors, vectorOf } from './vectors-server.js';
 
@@ -135,4 +136,39 @@ test('compile --map fits a map on the utterances, the same each time, and says w
   const few = await compile('few.json', '--map', '-o', 'few.srr');
   assert.equal(few.status, 3);
   assert.match(few.stderr, /3 utterances of 3 routes are too few for a map/);
+});
+
+const written = {
+  kitchen: { en: ['how long do I boil an egg', 'a soup with leeks', 'my dough does not rise', 'what goes with roast lamb'], de: ['wie lange kocht ein Ei', 'Suppe mit Lauch', 'mein Teig geht nicht auf', 'was passt zu Lammbraten'] },
+  garden: { en: ['when do I prune roses', 'slugs eat my lettuce', 'moss in the lawn', 'which hedge grows fast'], de: ['wann schneide ich Rosen', 'Schnecken fressen Salat', 'Moos im Rasen', 'welche Hecke wächst schnell'] },
+  garage: { en: ['the brakes squeal', 'oil under the car', 'my battery is flat', 'change the winter tyres'], de: ['die Bremsen quietschen', 'Öl unter dem Auto', 'meine Batterie ist leer', 'Winterreifen wechseln'] },
+};
+
+test('two fresh runs of tune and compile write the same bytes, and a fit of another model is refused with both names', async (t) => {
+  const f = folder(t);
+  for (const [route, languages] of Object.entries(written)) {
+    mkdirSync(join(f.path, 'corpus', route), { recursive: true });
+    for (const [lang, texts] of Object.entries(languages)) f.write(`corpus/${route}/${lang}.jsonl`, texts.map((text) => ({ text })));
+  }
+  f.write('routes.json', JSON.stringify({ name: 'house', fallback: 'kitchen', routes: Object.entries(written).map(([id, { en }]) => ({ id, utterances: en })) }));
+  const model = (name) => fileURLToPath(new URL(`../../build/model/${name}.srm`, import.meta.url));
+  const made = async (n) => {
+    for (const args of [
+      ['tune', '--routes', 'routes.json', '--corpus', 'corpus', '--model', model('smartrouter-model'), '--exits', '0,1', '--per-route', '3', '--basis', '16', '--row-dim', '5', '--trials', '5', '--cache', `cache-${n}`, '-o', `house-${n}/house.json`],
+      ['compile', `house-${n}/house.json`, '--model', model('smartrouter-model'), '-o', `house-${n}/house.srr`],
+    ]) {
+      mkdirSync(join(f.path, `house-${n}`), { recursive: true });
+      const result = await run(f.path, args);
+      assert.equal(result.status, 0, result.stderr);
+    }
+    return ['json', 'srf', 'srr'].map((ending) => readFileSync(join(f.path, `house-${n}/house.${ending}`)));
+  };
+  const first = await made(1);
+  assert.deepEqual(await made(2), first);
+  const other = await run(f.path, ['compile', 'house-1/house.json', '--model', model('parity'), '-o', 'x.srr']);
+  assert.equal(other.status, 3);
+  assert.match(other.stderr, /the fit was made for model multilingual-e5-small with content [0-9a-f]{16}; this model is multilingual-e5-small, content [0-9a-f]{16}/);
+  const both = await run(f.path, ['compile', 'house-1/house.json', '--map', '--model', model('smartrouter-model'), '-o', 'x.srr']);
+  assert.equal(both.status, 3);
+  assert.match(both.stderr, /--map, or a fit .*, not both/);
 });
