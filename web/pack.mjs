@@ -1,5 +1,5 @@
 // Puts what was built together, ready to be archived: node web/pack.mjs [CONFIG [FOLDER]]
-//   FOLDER (build/pack)   smartrouter/ and smartrouter-model/   for `npm pack`
+//   FOLDER (build/pack)   smartrouter/, smartrouter-model/ and smartrouter-model-general/   for `npm pack`
 //                         native/                               bin, lib, include, share, for `tar`
 //                         sbom-with-tools.cdx.json              the packages' bills of materials, and what built and tested them
 // The site and the plugin are put together by web/demo/stage.mjs and web/librechat/pack.mjs. Nothing here knows the time.
@@ -14,7 +14,6 @@ const [config = 'release', pack = 'build/pack'] = process.argv.slice(2);
 const at = (path) => resolve(fileURLToPath(root), path);
 const BUILDS = ['matcher', 'smartrouter'].flatMap((name) => ['scalar', 'simd128', 'relaxed'].map((v) => `${name}-${v}.wasm`));
 const ROUTES = { asset: 'build/routes/five-routes.srr', table: 'build/routes/five-routes.srt' };
-const MODEL = 'build/model/smartrouter-model.srm';
 
 function copy(from, to) {
   mkdirSync(at(to.replace(/[^/]*$/, '')), { recursive: true });
@@ -38,28 +37,35 @@ function stageLibrary(folder) {
   stageNotices(folder);
 }
 
-function stageModel(folder) {
+// Two packages alike: the encoder fitted to the five routes, with their piece table, and the encoder as published.
+function stageModel(folder, { name, file, description, table }) {
   const { version, license } = JSON.parse(readFileSync(at('web/package.json')));
-  copy(MODEL, `${folder}/smartrouter-model.srm`);
-  if (existsSync(at(ROUTES.table))) copy(ROUTES.table, `${folder}/five-routes.srt`);
+  copy(`build/model/${file}`, `${folder}/${file}`);
+  if (table) copy(ROUTES.table, `${folder}/five-routes.srt`);
   stageNotices(folder);
   write(`${folder}/package.json`, `${JSON.stringify({
-    name: 'smartrouter-model', version, license, type: 'module', sideEffects: false,
-    description: 'The encoder model for smartrouter: multilingual-e5-small, cut to European scripts and a few bits a weight.',
+    name, version, license, type: 'module', sideEffects: false, description,
     exports: { '.': { types: './index.d.ts', default: './index.js' }, './*': './*' }, types: './index.d.ts',
     files: ['*.js', '*.d.ts', '*.srm', '*.srt', 'LICENSE', '*.md', 'sbom.cdx.json'],
   }, null, 2)}\n`);
-  write(`${folder}/index.js`, `// URLs for SmartRouter.load({ asset, model, table }).
-export const model = new URL('./smartrouter-model.srm', import.meta.url);
-export const table = new URL('./five-routes.srt', import.meta.url);
-export default model;
+  const line = (text) => (table ? text : '');
+  write(`${folder}/index.js`, `// URLs for SmartRouter.load({ asset, model${line(', table')} }).
+export const model = new URL('./${file}', import.meta.url);
+${line("export const table = new URL('./five-routes.srt', import.meta.url);\n")}export default model;
 `);
-  write(`${folder}/index.d.ts`, 'export declare const model: URL;\n/** The piece table of the five routes that come with smartrouter. */\n' +
-    'export declare const table: URL;\nexport default model;\n');
-  write(`${folder}/README.md`, '# smartrouter-model\n\nThe encoder model and piece table for smartrouter, ' +
-    'which finds this package when it is installed.\n\n```js\nimport { model, table } from \'smartrouter-model\';\n' +
-    'const router = await SmartRouter.load({ asset, model, table });\n```\n');
+  write(`${folder}/index.d.ts`, `export declare const model: URL;
+${line('/** The piece table of the five routes that come with smartrouter. */\nexport declare const table: URL;\n')}export default model;
+`);
+  write(`${folder}/README.md`, `# ${name}\n\n${description}\n\n\`\`\`js\nimport { model${line(', table')} } from '${name}';
+const router = await SmartRouter.load({ asset, model${line(', table')} });\n\`\`\`\n`);
 }
+const MODELS = [
+  { name: 'smartrouter-model', file: 'smartrouter-model.srm', table: true,
+    description: 'The encoder of smartrouter\'s five routes, and their piece table; smartrouter finds this package when it is installed. ' +
+      'multilingual-e5-small, cut to European scripts and a few bits a weight, its upper layers fitted to the routes.' },
+  { name: 'smartrouter-model-general', file: 'general-model.srm', table: false,
+    description: 'The encoder for routes of your own in smartrouter: multilingual-e5-small, cut to European scripts and a few bits a weight.' },
+];
 
 // The program finds its files in share/ beside bin/, wherever the folder is put.
 function stageNative(folder) {
@@ -71,12 +77,13 @@ function stageNative(folder) {
   copy(ROUTES.asset, `${folder}/share/smartrouter/routes/five-routes.srr`);
   copy('routes/five-routes.json', `${folder}/share/smartrouter/routes/five-routes.json`);
   if (existsSync(at(ROUTES.table))) copy(ROUTES.table, `${folder}/share/smartrouter/routes/five-routes.srt`);
-  copy(MODEL, `${folder}/share/smartrouter/model/smartrouter-model.srm`);
+  for (const { file } of MODELS) copy(`build/model/${file}`, `${folder}/share/smartrouter/model/${file}`);
   copy('src/program/COMMANDS.md', `${folder}/COMMANDS.md`);
   stageNotices(folder);
 }
 
-for (const [name, stage] of [['smartrouter', stageLibrary], ['smartrouter-model', stageModel], ['native', stageNative]]) {
+const models = MODELS.map((model) => [model.name, (folder) => stageModel(folder, model)]);
+for (const [name, stage] of [['smartrouter', stageLibrary], ...models, ['native', stageNative]]) {
   rmSync(at(`${pack}/${name}`), { recursive: true, force: true });
   stage(`${pack}/${name}`);
 }

@@ -301,10 +301,10 @@ int sr_cmd_compile(int argc, char **argv) {
     bool fine = routes_file_read(path, &job->source);
     if (fine) gather_routes(job);
     if (fine && !server) {
-        const char *table = cli_value(&args, "--table");
-        fine = engine_open(&job->engine, NULL, cli_value(&args, "--model"), table,
-                           ENGINE_MODEL | (table ? ENGINE_TABLE : 0)) &&
-               open_fit(job, path, cli_value(&args, "--fit"));
+        const char *table = cli_value(&args, "--table"), *model = cli_value(&args, "--model");
+        fine = open_fit(job, path, cli_value(&args, "--fit"));
+        if (!model) model = job->fit ? engine_model(job->fit) : engine_default("model/general-model.srm");
+        fine = fine && engine_open(&job->engine, NULL, model, table, ENGINE_MODEL | (table ? ENGINE_TABLE : 0));
         if (fine) fine = plan_exits(job, path);
         if (fine) apply_source(job);
         fine = fine && embed_with_encoder(job, (int)threads);

@@ -1,5 +1,6 @@
 /* Opens assets and models for the commands, and writes decisions as JSON. */
 #include "program/engine.h"
+#include "container.h"
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -46,13 +47,35 @@ OPEN(table, const sr_table, sr_table_bytes(file->data, file->bytes),
 OPEN(model, const sr_model, sr_model_bytes(file->data, file->bytes),
      sr_model_open(*memory_out, (size_t)need, file->data, file->bytes, (sr_model **)out))
 
+/* The content id in a file's header; 0 when there is none to read. */
+static uint64_t content_of(const char *path) {
+    uint8_t header[24] = {0};
+    FILE *f = fopen(path, "rb");
+    if (!f) return 0;
+    size_t n = fread(header, 1, sizeof header, f);
+    fclose(f);
+    return n == sizeof header ? sr_load64(header + 16) : 0;
+}
+
+const char *engine_model(const sr_router *made_with) {
+    const char *fitted = engine_default("model/smartrouter-model.srm"),
+               *general = engine_default("model/general-model.srm");
+    uint64_t content = content_of(general);
+    for (uint32_t i = 0; made_with && content && i < sr_router_exit_count(made_with); i++) {
+        sr_exit_info exit;
+        sr_router_exit(made_with, i, &exit);
+        if (exit.embedder == SR_EMBEDDER_ENCODER && exit.model_content == content) return general;
+    }
+    return fitted;
+}
+
 bool engine_open(engine *e, const char *asset_path, const char *model_path, const char *table_path, int parts) {
     memset(e, 0, sizeof *e);
     if (parts & ENGINE_ASSET && !open_router(asset_path ? asset_path : engine_default("routes/five-routes.srr"),
                                              &e->asset_file, &e->asset_memory, &e->router))
         return false;
-    if (parts & ENGINE_MODEL && !open_model(model_path ? model_path : engine_default("model/smartrouter-model.srm"),
-                                            &e->model_file, &e->model_memory, &e->model))
+    if (parts & ENGINE_MODEL &&
+        !open_model(model_path ? model_path : engine_model(e->router), &e->model_file, &e->model_memory, &e->model))
         return false;
     if (parts & ENGINE_TABLE) {
         const char *path = table_path ? table_path : engine_default("routes/five-routes.srt");

@@ -42,6 +42,18 @@ describe('native program and package', () => {
     }
   });
 
+  test('routes of one\'s own get the encoder as published, the five routes the one fitted to them', () => {
+    const own = `${folder}/own.srr`, say = (...args) => execFileSync(native, args, { encoding: 'utf8', stdio: 'pipe' });
+    const madeWith = (file) => JSON.parse(say('inspect', '--json', file)).asset.exits.find((exit) => exit.embedder === 'encoder').modelContent;
+    const content = (name) => JSON.parse(say('inspect', '--json', path(new URL(`build/model/${name}.srm`, root)))).content;
+    say('compile', source, '--output', own);
+    assert.equal(madeWith(own), content('general-model'));
+    assert.equal(madeWith(path(new URL('build/routes/five-routes.srr', root))), content('smartrouter-model'));
+    assert.notEqual(content('general-model'), content('smartrouter-model'));
+    const [name, text] = Object.entries(prompts)[0];
+    assert.equal(say('route', '--brief', '--routes', own, text), `${name}\n`);
+  });
+
   test('npx smartrouter route --json says what the native program says', async () => {
     const common = ['route', '--json', '--routes', asset, '--model', modelPath];
     const theirs = execFileSync(native, [...common, ...texts], { encoding: 'utf8' });

@@ -15,7 +15,7 @@ describe('packages', () => {
     const top = fileURLToPath(root);
     for (const to of [folder, again]) run(process.execPath, ['web/pack.mjs', process.env.SR_CONFIG ?? 'release', to], top);
     for (const to of [folder, again])
-      run('npm', ['pack', '--silent', '--pack-destination', to, `${to}/smartrouter`, `${to}/smartrouter-model`], top);
+      run('npm', ['pack', '--silent', '--pack-destination', to, `${to}/smartrouter`, `${to}/smartrouter-model`, `${to}/smartrouter-model-general`], top);
     writeFileSync(`${folder}/package.json`, '{"private":true,"type":"module"}');
   });
 
@@ -27,7 +27,7 @@ describe('packages', () => {
   });
 
   test('each package says what is in it, under which licences, and what changed', () => {
-    for (const name of ['smartrouter', 'smartrouter-model']) {
+    for (const name of ['smartrouter', 'smartrouter-model', 'smartrouter-model-general']) {
       const files = run('tar', ['tzf', `${folder}/${name}-0.1.0.tgz`]).split('\n');
       for (const file of ['LICENSE', 'NOTICE.md', 'CHANGELOG.md', 'sbom.cdx.json']) assert.ok(files.includes(`package/${file}`), `${name}: ${file}`);
     }
