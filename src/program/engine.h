@@ -22,8 +22,8 @@ bool engine_open(engine *e, const char *asset_path, const char *model_path, cons
 void engine_close(engine *e);
 /* "build/routes/five-routes.srr" and the like: found beside the program, wherever it was started from. Never null. */
 const char *engine_default(const char *name);
-/* Which of the two models that make built: general-model.srm, as published, when an asset or a fit was made with it, else
- * smartrouter-model.srm, which is fitted to the five routes. */
+/* Which of the two models that make built: general-model.srm, as published, when an asset or a fit was made with it,
+ * else smartrouter-model.srm, which is fitted to the five routes. */
 const char *engine_model(const sr_router *made_with);
 
 /* One a thread. */
