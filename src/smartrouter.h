@@ -163,8 +163,11 @@ typedef struct {
     uint32_t match_count, why_count;
 } sr_decision;
 
-/* Utterances that this device learned from its user. A learned utterance of weight w takes up to w of the k places
- * of its route's mean, so a near repeat goes right and unlike prompts never meet it. */
+/* Utterances that this device learned from its user. The one that is nearest to the query counts, and only when it is
+ * nearer than every stored utterance: then it lifts its route's score towards 1, all the way for a repeat. So a near
+ * repeat goes right and unlike prompts do not change. Weight w counts as teaching it w times; 0: as if it were not
+ * there; more than SR_MAX_LEARNED_WEIGHT: as that. src/ASSET.md has the formula. */
+enum { SR_MAX_LEARNED_WEIGHT = 5 };
 typedef struct {
     uint32_t count;
     const float *rows;      /* count x row_dim unit vectors in the exit's space (sr_router_project) */

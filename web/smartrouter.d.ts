@@ -208,7 +208,7 @@ export interface LearnedUtterance {
   readonly id: number;
   readonly text: string;
   readonly route: string;
-  /** 1 to 5: how many of the places of its route's mean it takes. */
+  /** 1 to 5: as if it had been taught so often; the more, the further from it prompts still follow. */
   readonly weight: number;
 }
 
@@ -261,7 +261,8 @@ export declare class SmartRouter extends EventTarget {
   explain(decision: Decision): Explanation;
   explain(text: string): Explanation | null;
 
-  /** This text belongs to that route: remembered on this device, for every exit. Resolves when it counts. */
+  /** This text belongs to that route: remembered on this device, for every exit. Resolves when it counts. The same text then goes
+   * there, and so do prompts nearer to it than to any utterance of the asset, the nearer the surer; others do not change. */
   learn(text: string, route: string, options?: { weight?: number }): Promise<LearnedUtterance>;
   /** false when there is no such id. */
   unlearn(id: number): boolean;

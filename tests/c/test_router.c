@@ -248,29 +248,63 @@ TEST(a_nearer_negative_lowers_its_route) {
     close_opened(&o), free_draft(&d);
 }
 
-TEST(a_learned_utterance_takes_as_many_places_as_its_weight) {
+/* Two routes of two utterances on the axes of four dimensions, and what one learned utterance does to a query. */
+static sr_decision taught(const opened *o, const float *learned, const float *q, uint32_t route, uint32_t weight,
+                          sr_match *m, sr_why *why) {
+    float row[4];
+    CHECK_INT(sr_router_project(o->r, 0, learned, 4, o->work, o->work_bytes, row), 0);
+    return match(o, q, 4, &(sr_learned){1, row, &route, &weight}, m, 2, why, 5);
+}
+
+TEST(what_was_learned_lifts_its_route_as_far_as_it_is_nearer_than_all_that_is_stored) {
     for (uint32_t f32 = 0; f32 < 2; f32++) {
         draft d = axis_draft(2, 2, (recipe){.tau = -1, .k = 2, .f32 = f32});
         opened o = open_draft(&d);
-        float q[4] = {0, 0, 0.1f, 1}, row[4];
-        CHECK_INT(sr_router_project(o.r, 0, q, 4, o.work, o.work_bytes, row), 0);
-        uint32_t routes[2] = {0, 1}, weights[2] = {1, 0};
-        sr_learned l = {1, row, routes, weights};
         sr_match m[2];
         sr_why why[5];
-        sr_decision out = match(&o, q, 4, NULL, m, 2, NULL, 0);
-        CHECK_INT(out.route, 1);
-        out = match(&o, q, 4, &l, m, 2, why, 5);
-        CHECK_NEAR(m[m[0].route == 0 ? 0 : 1].score, 0.5, 1e-5); /* one place of two */
+        float q[4] = {0, 0, 0.6f, 0.8f}, between[4] = {0, 0, 0.1f, 1}, far[4] = {0, 0, 1, 0.1f};
+        sr_decision out = match(&o, q, 4, NULL, m, 2, why, 5);
+        CHECK_INT(out.route, 1), CHECK_INT(out.why_count, 4);
+        out = taught(&o, q, q, 0, 1, m, why); /* a repeat */
+        CHECK_INT(out.route, 0), CHECK_NEAR(out.score, 1, 1e-4);
         CHECK_INT(why[0].utterance, 4), CHECK_INT(why[0].route, 0), CHECK_INT(out.why_count, 5);
-        weights[0] = 7; /* more than k: all places */
-        out = match(&o, q, 4, &l, m, 2, why, 5);
-        CHECK_INT(out.route, 0), CHECK_NEAR(out.score, 1, 1e-6);
-        weights[0] = 0; /* as if it were not there */
-        out = match(&o, q, 4, &l, m, 2, why, 5);
+        /* 0.98 from a unit vector whose nearest stored utterance is at 0.8: so much of the way */
+        float near[4] = {0, 0, 0.6f * 0.98f - 0.8f * 0.199f, 0.8f * 0.98f + 0.6f * 0.199f};
+        float gone = 1 - 0.02f / 0.2f;
+        out = taught(&o, near, q, 0, 1, m, why);
+        CHECK_INT(out.route, 0), CHECK_NEAR(out.score, gone, 2e-2);
+        taught(&o, near, q, 0, 2, m, why); /* said twice: of what was left, the same part again */
+        CHECK_NEAR(m[0].score, 1 - (1 - gone) * (1 - gone), 2e-2);
+        out = taught(&o, far, q, 0, 5, m, why); /* further away than what is stored */
+        CHECK_INT(out.route, 1), CHECK_NEAR(out.score, 0.7, 5e-3);
+        out = taught(&o, between, q, 0, 0, m, why); /* weight 0: as if it were not there */
         CHECK_INT(out.route, 1), CHECK_INT(out.why_count, 4);
         close_opened(&o), free_draft(&d);
     }
+}
+
+TEST(a_repeat_goes_right_where_another_route_stores_that_very_text) {
+    draft d = axis_draft(2, 2, (recipe){.tau = -1, .k = 1});
+    opened o = open_draft(&d);
+    sr_match m[2];
+    sr_why why[5];
+    float q[4] = {1, 0, 0, 0};
+    CHECK_INT(match(&o, q, 4, NULL, m, 2, why, 5).route, 0);
+    CHECK_INT(taught(&o, q, q, 1, 1, m, why).route, 1);
+    close_opened(&o), free_draft(&d);
+}
+
+TEST(of_learned_utterances_the_nearest_counts_and_of_equals_the_newest) {
+    draft d = axis_draft(2, 2, (recipe){.tau = -1, .k = 2});
+    opened o = open_draft(&d);
+    sr_match m[2];
+    float q[4] = {0, 0, 0.6f, 0.8f}, rows[8] = {0, 0, 0.6f, 0.8f, 0, 0, 0.6f, 0.8f};
+    uint32_t routes[2] = {1, 0}, weights[2] = {1, 1};
+    sr_learned l = {2, rows, routes, weights};
+    CHECK_INT(match(&o, q, 4, &l, m, 2, NULL, 0).route, 0);
+    rows[6] = 0.8f, rows[7] = 0.6f;
+    CHECK_INT(match(&o, q, 4, &l, m, 2, NULL, 0).route, 1);
+    close_opened(&o), free_draft(&d);
 }
 
 TEST(the_plane_puts_an_utterance_where_its_vector_goes) {

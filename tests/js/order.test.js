@@ -121,7 +121,7 @@ for (const variant of variants)
       const router = await open(embedder);
       const before = { near: await router.route('near 1'), tools: await router.route('tools') };
       assert.equal(before.near.route, 'code');
-      const learned = await router.learn('near 1', 'science', { weight: 1 });
+      const learned = await router.learn('near 1', 'science');
       assert.deepEqual({ ...learned, id: 0 }, { id: 0, text: 'near 1', route: 'science', weight: 1 });
       const after = await router.route('near 2');
       assert.equal(after.route, 'science');

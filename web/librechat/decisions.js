@@ -131,7 +131,7 @@ export class Decisions {
 
   /** "Always route messages like this to …": kept on this device. */
   async learn(text, route) {
-    await this.router.learn(cut(text), route, { weight: 3 }); // "always": three of the five places decide for the like
+    await this.router.learn(cut(text), route);
     write('learned', this.router.exportLearned());
     this.final = false;
     this.type(this.text);
