@@ -66,5 +66,6 @@ int sr_cmd_import(int argc, char **argv);
 int sr_cmd_profile(int argc, char **argv);
 int sr_cmd_report(int argc, char **argv);
 int sr_cmd_sweep(int argc, char **argv);
+int sr_cmd_whiten(int argc, char **argv);
 
 #endif

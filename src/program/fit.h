@@ -6,7 +6,7 @@
  */
 #ifndef SR_FIT_H
 #define SR_FIT_H
-#include "smartrouter.h"
+#include "asset_write.h"
 #include <stdbool.h>
 
 /* Mean and the `basis_dim` strongest principal directions of the rows with use[i] != 0 (null: all), x[count][dim].
@@ -52,6 +52,9 @@ size_t fit_choose(const float *u, size_t count, size_t row_dim, const uint8_t *u
 void fit_refine(const float *u, size_t count, size_t row_dim, const uint8_t *use, const double *weight,
                 const uint32_t *route, uint32_t route_count, uint32_t k, uint32_t *chosen, size_t chosen_count,
                 size_t trials);
+
+/* Writes a fit (.srf) whole; prints what is wrong. */
+bool fit_save(const char *path, const sr_write_asset *w);
 
 /* Logistic calibration of right (1) or wrong (0) by features[count][features]: coefficients by Newton's method with a
  * small ridge. */

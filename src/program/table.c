@@ -193,16 +193,8 @@ bool table_add_exit(const table_job *job, const uint8_t *file, size_t bytes, con
                         .route_count = job->data.route_count,
                         .exits = exits,
                         .exit_count = count};
-    int64_t size = rc < 0 ? rc : sr_fit_write_bytes(&w), work_bytes = size < 0 ? size : sr_asset_write_work_bytes(&w);
-    bool fine = false;
-    rc = (int)(work_bytes < 0 ? work_bytes : 0);
-    if (rc >= 0) {
-        void *work = memory((size_t)work_bytes), *out = memory((size_t)size);
-        rc = sr_fit_write(&w, work, (size_t)work_bytes, out, (size_t)size);
-        fine = rc >= 0 && file_write(fit_path, out, (size_t)size);
-        free(work), free(out);
-    }
     if (rc < 0) cli_error("%s: %s (%s)", fit_path, sr_error_text(rc), sr_error_name(rc));
+    bool fine = rc >= 0 && fit_save(fit_path, &w);
     if (fine) cli_note("%s: the table's exit, and %u of the encoder", fit_path, count - 1);
     free(old_memory);
     file_free(&old);

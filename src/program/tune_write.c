@@ -149,17 +149,7 @@ static bool write_fit(const tune_job *job, const char *path) {
                         .route_count = job->data.route_count,
                         .exits = exits,
                         .exit_count = job->exit_count};
-    int64_t bytes = sr_fit_write_bytes(&w), work_bytes = sr_asset_write_work_bytes(&w);
-    int rc = bytes < 0 ? (int)bytes : work_bytes < 0 ? (int)work_bytes : 0;
-    bool fine = false;
-    if (rc >= 0) {
-        void *work = memory((size_t)work_bytes), *out = memory((size_t)bytes);
-        rc = sr_fit_write(&w, work, (size_t)work_bytes, out, (size_t)bytes);
-        fine = rc >= 0 && file_write(path, out, (size_t)bytes);
-        free(work), free(out);
-    }
-    if (rc < 0) cli_error("%s: %s (%s)", path, sr_error_text(rc), sr_error_name(rc));
-    return fine;
+    return fit_save(path, &w);
 }
 
 bool tune_write(tune_job *job, const char *path) {

@@ -274,3 +274,32 @@ test('corpus check finds what the README forbids', async (t) => {
   assert.match((await check([...good, ...openings])).stdout, /"how do i best \.\.\." opens 4 prompts/);
   assert.equal((await check([...good, ...openings.slice(1)])).status, 0);
 });
+
+test('whiten turns down what prompts of one topic differ in', async (t) => {
+  // a strong direction for the language, a weak one for the topic; other topics than the routes are about
+  const about = (kinds, name, count) =>
+    Array.from({ length: count }, (_, i) => {
+      const route = kinds[i % kinds.length], lang = `language${Math.floor(i / kinds.length) % 8}`;
+      return { id: `${name}-${i}`, text: `${name} ${i} route:${route} source:${lang}`, route, topic: route };
+    });
+  const topics = Array.from({ length: 30 }, (_, i) => `topic${i}`);
+  const { f } = await embedded(t, { dim: 48, pull: { route: 1, source: 2.5 } }, {
+    corpus: about(topics, 'corpus', 960), pool: about(routes, 'pool', 96), tests: about(routes, 'tests', 96),
+  });
+  const whitened = await run(f.path, ['whiten', '--vectors', 'corpus.srv', '--row-dim', '24', 'corpus.jsonl', '-o', 'any.srf']);
+  assert.equal(whitened.status, 0, whitened.stderr);
+  const accuracy = async (...more) => {
+    const result = await run(f.path, ['sweep', '--pool', 'pool.jsonl', '--vectors', 'pool.srv,tests.srv', '--seeds', '3', '--json', ...more, 'tests.jsonl']);
+    assert.equal(result.status, 0, result.stderr);
+    const { results } = JSON.parse(result.stdout).settings.find((s) => s.factor === 'length' && s.length === 4);
+    return results.find((r) => r.k === 1).accuracy.value;
+  };
+  const [plain, mapped] = [await accuracy(), await accuracy('--fit', 'any.srf')];
+  assert.ok(mapped > plain + 0.1, `${plain} to ${mapped}`);
+  f.write('none.jsonl', [{ id: 'a', text: 'x', route: 'alpha' }]);
+  const none = await run(f.path, ['whiten', '--vectors', 'corpus.srv', 'none.jsonl']);
+  assert.equal(none.status, 3);
+  assert.match(none.stderr, /none\.jsonl: line 1: no "topic"/);
+  const wide = await run(f.path, ['whiten', '--vectors', 'corpus.srv', '--row-dim', '40', 'corpus.jsonl', '-o', 'wide.srf']);
+  assert.match(wide.stderr, /there are 30 topics/);
+});
