@@ -124,7 +124,8 @@ static float *from_srv(const evaluation *e, const sr_exit_info *x, const srv_fil
     return at == x->dim ? out : (free(out), NULL);
 }
 
-static bool match_exit(evaluation *e, const sr_exit_info *x, uint32_t exit, const float *vectors, int threads) {
+/* Takes the vectors over. */
+static bool match_exit(evaluation *e, const sr_exit_info *x, uint32_t exit, float *vectors, int threads) {
     threads = parallel_threads(threads, e->data.count);
     prediction_set *set = &e->sets[e->set_count++];
     if (x->embedder == SR_EMBEDDER_ENCODER)
@@ -142,6 +143,10 @@ static bool match_exit(evaluation *e, const sr_exit_info *x, uint32_t exit, cons
     for (int t = 0; t < threads; t++) rc = rc ? rc : m.failed[t], free(m.work[t]);
     for (size_t i = 0; i < set->count; i++) set->rows[i].cost = (float)set->cost;
     free(m.work), free(m.failed);
+    if (e->keep_vectors)
+        set->vectors = vectors, set->dim = x->dim;
+    else
+        free(vectors);
     if (rc < 0) cli_error("%s: %s (%s)", set->name, sr_error_text(rc), sr_error_name(rc));
     return rc >= 0;
 }
@@ -206,7 +211,7 @@ static bool match_table(evaluation *e, const engine *g, const sr_exit_info *x, u
     float *vectors = NULL;
     bool fine =
         vectors_table(g->table, texts, e->data.count, threads, &vectors) && match_exit(e, x, exit, vectors, threads);
-    free(texts), free(vectors);
+    free(texts);
     return fine;
 }
 
@@ -229,7 +234,6 @@ static bool predict_srv(evaluation *e, const engine *g, char *const *paths, int 
         fine = vectors   ? match_exit(e, &info, x, vectors, threads)
                : missing ? false
                          : match_table(e, g, &info, x, threads);
-        free(vectors);
     }
     for (int f = 0; f < count; f++) srv_free(&files[f]);
     free(files);
@@ -252,15 +256,12 @@ static bool predict_texts(evaluation *e, const engine *g, int threads) {
     bool encoded = fine && mask_count && g->model;
     for (uint32_t x = 0, l = 0; x < exits && fine; x++) {
         sr_router_exit(e->router, x, &info);
-        float *vectors = NULL;
-        if (info.embedder == SR_EMBEDDER_ENCODER) {
-            if (encoded) vectors = by_mask[l], by_mask[l] = NULL;
-            l++;
-        } else {
+        if (info.embedder != SR_EMBEDDER_ENCODER) {
             fine = match_table(e, g, &info, x, threads);
+        } else {
+            if (encoded) fine = match_exit(e, &info, x, by_mask[l], threads), by_mask[l] = NULL;
+            l++;
         }
-        if (vectors && fine) fine = match_exit(e, &info, x, vectors, threads);
-        free(vectors);
     }
     for (uint32_t l = 0; l < mask_count; l++) free(by_mask[l]);
     free(texts);
@@ -381,7 +382,7 @@ bool eval_read_predictions(evaluation *e, char *path) {
 }
 
 void eval_free(evaluation *e) {
-    for (uint32_t s = 0; s < e->set_count; s++) free(e->sets[s].rows);
+    for (uint32_t s = 0; s < e->set_count; s++) free(e->sets[s].rows), free(e->sets[s].vectors);
     for (uint32_t i = 0; e->router && i < e->route_count; i++) free((char *)e->routes[i]);
     free(e->routes);
     labelled_free(&e->data);

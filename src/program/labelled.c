@@ -1,5 +1,6 @@
 /* Reads prompts from JSONL files and folders. */
 #include "program/labelled.h"
+#include "program/eval_stats.h"
 #include "program/files.h"
 #include "program/srv.h"
 #include <ctype.h>
@@ -283,6 +284,25 @@ void labelled_free(labelled *l) {
     for (size_t i = 0; i < l->owned_count; i++) free(l->owned[i]);
     free(l->rows), free(l->files), free(l->owned);
     memset(l, 0, sizeof *l);
+}
+
+void labelled_sample(labelled *l, size_t most, uint64_t seed) {
+    if (most >= l->count) return;
+    stats_rng rng = {seed};
+    uint32_t *order = memory(l->count * sizeof *order);
+    uint8_t *kept = memory(l->count);
+    for (size_t i = 0; i < l->count; i++) order[i] = (uint32_t)i;
+    stats_shuffle(&rng, order, (uint32_t)l->count, (uint32_t)most);
+    for (size_t i = 0; i < most; i++) kept[order[i]] = 1;
+    size_t n = 0;
+    for (size_t i = 0; i < l->count; i++) {
+        if (kept[i])
+            l->rows[n++] = l->rows[i];
+        else
+            cJSON_Delete(l->rows[i].record);
+    }
+    l->count = n;
+    free(order), free(kept);
 }
 
 int labelled_index(const char *const *names, uint32_t count, const char *name) {

@@ -38,6 +38,8 @@ typedef struct {
 /* Prints file, line and what is wrong, and returns false. Reading nothing is an error. */
 bool labelled_read(char *const *paths, int path_count, const labelled_options *options, labelled *out);
 void labelled_free(labelled *l);
+/* Keeps `most` rows drawn at random, in their order. */
+void labelled_sample(labelled *l, size_t most, uint64_t seed);
 
 /* A field as text: strings as they are, booleans and numbers printed; "" when absent. May use a static buffer. */
 const char *labelled_field(const labelled_row *r, const char *name);

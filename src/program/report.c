@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 
 static const cli_option options[] = {
-    {"--data", "FOLDER", "where eval-NAME.json, sweep-NAME.json and profile-NAME.json lie (default build/report/data)"},
+    {"--data", "FOLDER", "where eval-NAME.json, sweep-NAME.json and the like lie (default build/report/data)"},
     {"--routes", "FILE", "the route asset whose configuration is shown; default: the one that make built"},
     {"--output", "FOLDER", "or -o: where report.json and the tables go (default build/report)"},
     {0}};

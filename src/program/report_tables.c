@@ -10,7 +10,13 @@ static const char *yardstick(const char *name) {
     } known[] = {{"own", "own evaluation prompts"},
                  {"dev", "public prompts (dev)"},
                  {"corpus", "corpus, languages left out"},
-                 {"out-of-scope", "out of scope and odd"}};
+                 {"out-of-scope", "out of scope and odd"},
+                 {"support-desk", "support desk, map that knows no routes"},
+                 {"support-desk--map", "support desk, map of its utterances"},
+                 {"support-desk--plain", "support desk, no map"},
+                 {"smart-home", "smart home, map that knows no routes"},
+                 {"smart-home--map", "smart home, map of its utterances"},
+                 {"smart-home--plain", "smart home, no map"}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (!strcmp(known[i].name, name)) return known[i].words;
     return name;
@@ -28,6 +34,10 @@ static double coverage_at(const cJSON *set, double accuracy) {
     cJSON_ArrayForEach(one, json_get(set, "coverage_at_accuracy")) if (fabs(figure(one, "accuracy") - accuracy) <
                                                                        1e-6) return figure(one, "coverage");
     return NAN;
+}
+
+static void cells(FILE *to, const cJSON *e, const char *const *paths) {
+    for (int i = 0; paths[i]; i++) fprintf(to, " %s |", figure_percent(figure(e, paths[i])));
 }
 
 static void accuracy_table(const cJSON *report, FILE *to) {
@@ -75,6 +85,62 @@ static void breakdown_table(const cJSON *report, FILE *to) {
     }
 }
 
+/* ---- other routes, learning, spoilt prompts -------------------------------------------------------------------------
+ */
+
+/* Files are called other-TABLE.json: eval's figures of that table on its own prompts. */
+static void other_table(const cJSON *report, FILE *to) {
+    const cJSON *eval, *set;
+    if (!json_get(report, "other")) return;
+    fprintf(to,
+            "| routes | number | prompts | answered | accuracy, %% (95 %% interval) | calibration error | out of scope "
+            "told apart (AUROC) |\n| --- | ---: | ---: | --- | --- | ---: | ---: |\n");
+    cJSON_ArrayForEach(eval, json_get(report, "other")) {
+        cJSON_ArrayForEach(set, json_get(eval, "sets")) {
+            if (!strcmp(figure_text(set, "set"), "anytime")) continue; /* no confidence is fitted to stop these by */
+            fprintf(to, "| %s | %d | %.0f | %s | %s | %.3f | %.3f |\n", yardstick(eval->string),
+                    cJSON_GetArraySize(json_get(set, "routes")), figure(set, "in_scope"), figure_text(set, "set"),
+                    figure_interval(json_get(set, "accuracy")), figure(set, "ece"),
+                    figure(set, "out_of_scope.auroc_score"));
+        }
+    }
+}
+
+static void learn_table(const cJSON *report, FILE *to) {
+    static const char *const columns[] = {"taught.after", "near.before",  "near.after", "rest.before",
+                                          "rest.after",   "rest.changed", NULL};
+    const cJSON *eval, *one;
+    if (!json_get(report, "learn")) return;
+    fprintf(
+        to,
+        "| prompts | answered | overrides | the same again right, %% | alike: right before, %% | after | all others: "
+        "right before, %% | after | changed, %% |\n"
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n");
+    cJSON_ArrayForEach(eval, json_get(report, "learn")) {
+        cJSON_ArrayForEach(one, figure_at(eval, "learn.overrides")) {
+            fprintf(to, "| %s | %s | %.0f |", yardstick(eval->string), figure_text(eval, "learn.set"),
+                    figure(one, "count"));
+            cells(to, one, columns);
+            fprintf(to, "\n");
+        }
+    }
+}
+
+static void robust_table(const cJSON *report, FILE *to) {
+    const cJSON *eval, *one;
+    if (!json_get(report, "robust")) return;
+    fprintf(to, "| prompts | number | answered | change | right before, %% | after, %% | points (95 %% interval) |\n"
+                "| --- | ---: | --- | --- | ---: | ---: | --- |\n");
+    cJSON_ArrayForEach(eval, json_get(report, "robust")) {
+        cJSON_ArrayForEach(one, figure_at(eval, "robust.changes"))
+            fprintf(to, "| %s | %.0f | %s | %s | %s | %s | %+.1f (%+.1f to %+.1f) |\n", yardstick(eval->string),
+                    figure(one, "paired"), figure_text(eval, "robust.set"), figure_text(one, "change"),
+                    figure_percent(figure(one, "first_accuracy")), figure_percent(figure(one, "second_accuracy")),
+                    100 * figure(one, "difference.value"), 100 * figure(one, "difference.low"),
+                    100 * figure(one, "difference.high"));
+    }
+}
+
 /* ---- profile -------------------------------------------------------------------------------------------------------
  */
 
@@ -104,10 +170,6 @@ static const cJSON *other_yardstick(const cJSON *files, const cJSON *like, const
 static void embedder_name(FILE *to, const cJSON *e) {
     fputs(figure_text(e, "model"), to);
     if (json_get(e, "layer")) fprintf(to, " exit %.0f", figure(e, "layer"));
-}
-
-static void cells(FILE *to, const cJSON *e, const char *const *paths) {
-    for (int i = 0; paths[i]; i++) fprintf(to, " %s |", figure_percent(figure(e, paths[i])));
 }
 
 /* Files are called profile-EMBEDDER--YARDSTICK.json; a row joins an embedder's files. */
@@ -309,6 +371,9 @@ static void configuration_table(const cJSON *report, FILE *to) {
 const report_table report_tables[] = {{"accuracy.md", accuracy_table},
                                       {"routes.md", routes_table},
                                       {"breakdown.md", breakdown_table},
+                                      {"other-routes.md", other_table},
+                                      {"learn.md", learn_table},
+                                      {"robust.md", robust_table},
                                       {"profile.md", profile_table},
                                       {"spaces.md", spaces_table},
                                       {"sweep.md", sweep_table},

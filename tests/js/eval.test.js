@@ -196,6 +196,8 @@ test('eval refuses files that are not what it wants, and says what is wrong', as
     [[], 2, /labelled prompts are wanted/],
     [['--where', 'nonsense', 'twice.jsonl'], 3, /FIELD=VALUE/],
     [['--seed', 'x', 'half.jsonl'], 2, /--seed/],
+    [['--learn', '20,5', 'twice.jsonl'], 2, /rising numbers such as 5,20,50, not '20,5'/],
+    [['--robust', '--vectors', 'v.srv', 'twice.jsonl'], 2, /leave --vectors out/],
   ];
   for (const [args, status, message] of cases) {
     const result = await run(f.path, ['eval', ...args]);

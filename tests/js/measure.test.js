@@ -275,6 +275,31 @@ test('corpus check finds what the README forbids', async (t) => {
   assert.equal((await check([...good, ...openings.slice(1)])).status, 0);
 });
 
+test('a user who overrides mistakes: what was taught goes right, what is alike follows', async (t) => {
+  const { f, server } = await embedded(t, { pull: { route: 0.5, source: 1 } }, { tests: prompts(240, 'tests') });
+  f.write('routes.json', JSON.stringify({
+    name: 't', fallback: 'alpha', embedder: { model: 'stand-in' },
+    routes: routes.map((id) => ({ id, utterances: [1, 2, 3, 4, 5, 6].map((n) => `route:${id} ${n}`) })),
+  }));
+  assert.equal((await run(f.path, ['compile', '--server', server.url, 'routes.json', '-o', 'routes.srr'])).status, 0);
+  const learn = async (...more) => {
+    const result = await run(f.path, ['eval', '--routes', 'routes.srr', '--vectors', 'tests.srv', '--learn', '2,4', '--json', ...more, 'tests.jsonl']);
+    assert.equal(result.status, 0, result.stderr);
+    return JSON.parse(result.stdout).learn.overrides;
+  };
+  const stages = await learn();
+  assert.deepEqual(stages.map((s) => s.count), [2, 4]);
+  for (const { count, taught, near, rest } of stages) {
+    assert.equal(taught.count, count);
+    assert.deepEqual([taught.before, taught.after], [0, 1]);
+    assert.ok(near.after > near.before + 0.1, `alike: ${near.before} to ${near.after}`);
+    assert.ok(rest.after >= rest.before - 0.01, `others: ${rest.before} to ${rest.after}`);
+    assert.ok(Math.abs(taught.count + near.count + rest.count - 240) < 1e-3);
+  }
+  assert.deepEqual(await learn('--threads', '1'), stages);
+  assert.notDeepEqual(await learn('--seed', '2'), stages);
+});
+
 test('whiten turns down what prompts of one topic differ in', async (t) => {
   // a strong direction for the language, a weak one for the topic; other topics than the routes are about
   const about = (kinds, name, count) =>

@@ -37,6 +37,11 @@ test('report makes tables, and a page that needs nothing else, of what was measu
   }));
   await good('compile', '--server', server.url, 'routes.json', '-o', 'routes.srr');
   await good('eval', '--routes', 'routes.srr', '--vectors', 'tests.srv', 'tests.jsonl', '-o', 'data/eval-own.json');
+  await good('eval', '--routes', 'routes.srr', '--vectors', 'tests.srv', '--learn', '1', 'tests.jsonl', '-o', 'data/learn-own.json');
+  await good('eval', '--routes', 'routes.srr', '--vectors', 'tests.srv', 'tests.jsonl', '-o', 'data/other-smart-home--plain.json');
+  f.write('data/robust-own.json', JSON.stringify({ robust: { set: 'external', changes: [
+    { change: 'all in capitals', paired: 60, first_accuracy: 0.9, second_accuracy: 0.85, difference: { value: -0.05, low: -0.1, high: 0 } },
+  ] } }));
   await good('sweep', '--pool', 'pool.jsonl', '--vectors', 'pool.srv,tests.srv', '--seeds', '3', 'tests.jsonl', '-o', 'data/sweep-own.json');
   await good('profile', '--pool', 'pool.jsonl', '--tests', 'tests.jsonl', '--seeds', '3', 'pool.srv', 'tests.srv', '-o', 'data/profile-stand-in--own.json');
   await good('report', '--data', 'data', '--routes', 'routes.srr', '-o', 'out');
@@ -46,10 +51,13 @@ test('report makes tables, and a page that needs nothing else, of what was measu
   const accuracy = (100 * report.eval.own.sets[0].accuracy.value).toFixed(1);
   assert.match(readFileSync(join(f.path, 'out/accuracy.md'), 'utf8'), new RegExp(`\\| own evaluation prompts \\| external \\|.*${accuracy} %`));
   assert.match(readFileSync(join(f.path, 'out/profile.md'), 'utf8'), /\| stand-in \| 64 \|/);
+  assert.match(readFileSync(join(f.path, 'out/learn.md'), 'utf8'), /\| own evaluation prompts \| external \| 0 \| - \| - \| - \| 100\.0 \|/);
+  assert.match(readFileSync(join(f.path, 'out/other-routes.md'), 'utf8'), new RegExp(`\\| smart home, no map \\| 3 \\| 60 \\| external \\| ${accuracy} %`));
+  assert.match(readFileSync(join(f.path, 'out/robust.md'), 'utf8'), /\| all in capitals \| 90\.0 \| 85\.0 \| -5\.0 \(-10\.0 to \+0\.0\) \|/);
   assert.match(readFileSync(join(f.path, 'out/sweep.md'), 'utf8'), /\| 8 to 14 words \|/);
   assert.match(readFileSync(join(f.path, 'out/configuration.md'), 'utf8'), /\| beta \| 2 \| .* 0\.050, 0\.000 \|/);
   // every row of a table has as many cells as its head
-  for (const name of ['accuracy', 'routes', 'breakdown', 'profile', 'configuration']) {
+  for (const name of ['accuracy', 'routes', 'breakdown', 'other-routes', 'learn', 'robust', 'profile', 'configuration']) {
     const lines = readFileSync(join(f.path, `out/${name}.md`), 'utf8').trim().split('\n');
     let cells;
     for (const line of lines) {

@@ -23,8 +23,8 @@ mteb=$shared/benchmarks/mteb-classification.csv
 [ -r "$clinc" ] && [ -r "$home" ] || clinc= home=
 own=$(ls tests/prompts/??.jsonl)
 
-started=$(date +%s) step=0 steps=6
-[ -z "$dev" ] || steps=$((steps + 3))
+started=$(date +%s) step=0 steps=14
+[ -z "$dev" ] || steps=$((steps + 5))
 [ -z "$clinc" ] || steps=$((steps + 1))
 say() { printf '%3d s  step %d of about %d: %s\n' $(($(date +%s) - started)) "$step" "$steps" "$1" >&2; }
 
@@ -87,6 +87,36 @@ judge() { # judge NAME VECTORS OPTIONS... PROMPTS...
 judge own own --group id --mistakes 0 --by lang,hard $own
 judge out-of-scope own --mistakes 0 --by kind tests/prompts/out-of-scope.jsonl
 [ -z "$dev" ] || judge dev dev --mistakes 20 "$dev"
+
+# ---- a user who corrects it, and prompts that come badly typed or among other text ----
+learn() { # learn NAME PROMPTS...: how the deepest exit learns; its layers' vectors are there
+    name=$1 files=$(files_of "$1")
+    shift
+    made "$data/learn-$name.json" "learning on $name prompts" "$program" "$routes" $(echo "$files" | tr , ' ') ||
+        "$program" eval --routes "$routes" --vectors "$files" --learn 5,20,50 --mistakes 0 -o "$data/learn-$name.json" "$@" >/dev/null
+}
+robust() { # robust NAME PROMPTS...
+    name=$1
+    shift
+    made "$data/robust-$name.json" "spoilt $name prompts" "$program" "$routes" "$@" ||
+        "$program" eval --routes "$routes" --model "$model" --robust --sample "${ROBUST:-200}" --mistakes 0 -o "$data/robust-$name.json" "$@" >/dev/null
+}
+learn own $own
+robust own $own
+[ -z "$dev" ] || { learn dev "$dev"; robust dev "$dev"; }
+
+# ---- other people's routes: with the map that knows no routes, one learned from their utterances, and none ----
+for table in support-desk smart-home; do
+    prompts=tests/prompts/other-routes/$table.jsonl asset=$(dirname "$routes")/$table.srr
+    made "$data/other-$table.json" "the $table" "$program" "$asset" "$prompts" ||
+        "$program" eval --routes "$asset" --model "$model" --mistakes 0 -o "$data/other-$table.json" "$prompts" >/dev/null
+    for map in plain map; do
+        made "$data/other-$table--$map.json" "the $table, $map" "$program" "$asset" "$prompts" && continue
+        grep -v '"fit":' "routes/$table.json" >"$out/$table.json"
+        "$program" compile --model "$model" $([ $map = plain ] || echo --map) -o "$out/$table.srr" "$out/$table.json"
+        "$program" eval --routes "$out/$table.srr" --model "$model" --mistakes 0 -o "$data/other-$table--$map.json" "$prompts" >/dev/null
+    done
+done
 
 # ---- how should utterances be written ----
 layer=${SWEEP_LAYER:-9}

@@ -49,6 +49,27 @@ function outOfScope() {
   return rows.length ? `<h3>Out of scope</h3>${table({ head: ['prompts', 'answered', 'out of scope', 'false alarms', 'caught', 'AUROC'], rows })}` : '';
 }
 
+function otherRoutes() {
+  const rows = Object.entries(report.other ?? {}).flatMap(([name, run]) =>
+    run.sets.filter((s) => s.set !== 'anytime').map((s) => [yardstick(name), s.routes.length, s.in_scope, s.set, interval(s.accuracy), s.ece.toFixed(3), s.out_of_scope?.auroc_score.toFixed(3) ?? '–']),
+  );
+  return rows.length ? table({ head: ['routes', 'number', 'prompts', 'answered', 'right', 'calibration error', 'out of scope, AUROC'], rows }) : '';
+}
+
+function learning() {
+  const rows = Object.entries(report.learn ?? {}).flatMap(([name, { learn }]) =>
+    learn.overrides.map(({ count, taught, near, rest }) => [yardstick(name), learn.set, count, percent(taught.after), percent(near.before), percent(near.after), percent(rest.before), percent(rest.after), percent(rest.changed)]),
+  );
+  return rows.length ? table({ head: ['prompts', 'answered', 'overrides', 'the same again right', 'alike: before', 'after', 'all others: before', 'after', 'changed'], rows }) : '';
+}
+
+function spoilt() {
+  const rows = Object.entries(report.robust ?? {}).flatMap(([name, { robust }]) =>
+    robust.changes.map((c) => [yardstick(name), c.paired, robust.set, c.change, percent(c.first_accuracy), percent(c.second_accuracy), interval(c.difference)]),
+  );
+  return rows.length ? table({ head: ['prompts', 'number', 'answered', 'change', 'right before', 'after', 'difference'], rows }) : '';
+}
+
 function benchmarks() {
   const list = models.embedders(report).filter((e) => e.clinc150 || e.home_intents);
   const rows = list.map((e) => [
@@ -75,6 +96,9 @@ const sections = [
     figure(charts.accuracyByExit(report)), figure(charts.accuracyByRoute(report)), figure(charts.coverage(report)), figure(charts.reliability(report)),
     ...Object.keys(report.eval ?? {}).map((name) => figure(charts.confusion(report, name))), breakdown(), outOfScope(),
   ]),
+  section('others', 'Other people’s routes', 'Two route files written by hand, with the map that knows no routes and without it.', [otherRoutes()]),
+  section('learning', 'Learning from its user', 'A simulated user overrides mistakes in random order; alike are the nearest held-out prompts of the same route.', [learning()]),
+  section('spoilt', 'When prompts come spoilt', 'The same prompts badly typed, or among other text.', [spoilt()]),
   section('models', 'Which embedding model', 'Several models, and our encoder stopped at several layers, on the same prompts.', [
     figure(models.routingByModel(report)), figure(models.leaderboard(report)), figure(models.similarities(report, 'own')), figure(models.similarities(report, 'dev')), benchmarks(),
   ]),
