@@ -150,7 +150,8 @@ for e in $ours; do
 done
 
 # ---- what a map and a head add, on the same utterances ----
-for e in ${FIT_EXITS:-1 4 9}; do
+for e in ${FIT_EXITS:-0 1 4 7 9}; do steps=$((steps + 1)) && [ -z "$dev" ] || steps=$((steps + 1)); done
+for e in ${FIT_EXITS:-0 1 4 7 9}; do
     all="$vectors/corpus-$e.srv $vectors/own-$e.srv"
     made "$data/fit-e5-$e--own.json" "spaces after layer $e" "$program" $all ||
         "$program" profile --fit --skip-repeats --pool "$corpus" --tests "$(echo $own | tr ' ' ,)" -o "$data/fit-e5-$e--own.json" $all >/dev/null
@@ -164,7 +165,7 @@ done
 # ---- more models of ours' kind ----
 for m in ${MODELS:-}; do
     file=${m%%:*} layers=${m#"${m%%:*}"}
-    id=$(basename "$file" .srm)
+    id=$(basename "$file" .srm) steps=$((steps + 6))
     for set in own corpus ${dev:+dev} ${clinc:+bench}; do
         step=$((step + 1)) && say "vectors of $set by $id"
         "$program" embed --model "$file" ${layers:+--exits "${layers#:}"} --f16 -o "$vectors/$id-$set-{exit}.srv" $(files_for $set)
@@ -177,6 +178,7 @@ done
 # ---- other people's models, when they have been fetched ----
 for name in $(ls "$peers" 2>/dev/null); do
     [ -r "$peers/$name/model.onnx" ] || continue
+    steps=$((steps + 6))
     prefix= id=$name
     case $name in
     all-minilm-l6-v2) id=all-MiniLM-L6-v2 ;;
