@@ -46,6 +46,13 @@ test('the example smartrouter.json is complete, right, and names the example\'s 
   assert.equal(checked.missing.size, 0);
 });
 
+test('a route may be called as parts of objects are', () => {
+  const { config } = checkConfig({ routes: { toString: 'text-spec' } });
+  const targets = targetsFor(['constructor', 'toString', '__proto__'].map((id) => ({ id, label: 'L', target: '' })), config);
+  assert.deepEqual(Object.entries(targets).map(([id, target]) => [id, target.spec]),
+    [['constructor', 'constructor'], ['toString', 'text-spec'], ['__proto__', '__proto__']]);
+});
+
 test('a message goes to /api/agents/chat/<endpoint> with the spec, model and endpoint of the conversation', () => {
   for (const spec of example.modelSpecs.list) {
     const agents = spec.preset.endpoint === 'agents';

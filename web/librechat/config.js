@@ -112,12 +112,10 @@ function checkTarget(value) {
 
 /** What serves each of the asset's routes: the configuration's word, else the asset's target, else the spec of the same name. */
 export function targetsFor(routes, config) {
-  const targets = {};
-  for (const { id, target, label } of routes) {
-    const found = id in config.routes ? config.routes[id] : { spec: target || id };
-    targets[id] = found && { ...found, label };
-  }
-  return targets;
+  return Object.fromEntries(routes.map(({ id, target, label }) => {
+    const found = Object.hasOwn(config.routes, id) ? config.routes[id] : { spec: target || id };
+    return [id, found && { ...found, label }];
+  }));
 }
 
 /** Names that LibreChat does not have. Those routes are shown, never switched to. */
