@@ -11,6 +11,7 @@ out=${2:-build/report}
 shared=${SHARED_DATA:-../shared/data}
 peers=${PEERS:-}
 model=${MODEL:-build/model/smartrouter-model.srm}
+general=${GENERAL:-build/model/general-model.srm}
 routes=${ROUTES:-build/routes/five-routes.srr}
 corpus=routes/corpus
 exits=${EXITS:-all}
@@ -23,8 +24,8 @@ mteb=$shared/benchmarks/mteb-classification.csv
 [ -r "$clinc" ] && [ -r "$home" ] || clinc= home=
 own=$(ls tests/prompts/??.jsonl)
 
-started=$(date +%s) step=0 steps=14
-[ -z "$dev" ] || steps=$((steps + 5))
+started=$(date +%s) step=0 steps=15
+[ -z "$dev" ] || steps=$((steps + 6))
 [ -z "$clinc" ] || steps=$((steps + 1))
 say() { printf '%3d s  step %d of about %d: %s\n' $(($(date +%s) - started)) "$step" "$steps" "$1" >&2; }
 
@@ -42,20 +43,24 @@ made() {
     return 1
 }
 
-# Which layers the asset answers after, and which files they are. A model with another content id starts afresh.
-pin=$vectors/model-$(cksum <"$model" | cut -d' ' -f1)
-[ -e "$pin" ] || { rm -f "$vectors"/own-*.srv* "$vectors"/corpus-*.srv* "$vectors"/dev-*.srv* "$vectors"/bench-*.srv* "$vectors"/model-*; touch "$pin"; }
+# Models with other content ids start afresh.
+pin=$vectors/model-$(cat "$model" "$general" | cksum | cut -d' ' -f1)
+[ -e "$pin" ] || {
+    rm -f "$vectors"/own-*.srv* "$vectors"/corpus-*.srv* "$vectors"/dev-*.srv* "$vectors"/bench-*.srv* "$vectors"/routes-*.srv* "$vectors"/model-*
+    touch "$pin"
+}
 
 made "$data/../corpus.txt" "corpus check" "$program" $corpus/*/* ||
     { "$program" corpus check "$corpus" >"$out/corpus.txt.part" || true; mv "$out/corpus.txt.part" "$out/corpus.txt"; }
 
-# ---- vectors: each text once, at every exit ----
-embed() { # embed NAME FILES...
-    name=$1
-    shift
+# ---- vectors: each text once. The asset is judged by those of its own model, whose upper layers are fitted to it; all else, by the
+# encoder as published ----
+embed() { # embed NAME MODEL EXITS FILES...
+    name=$1 by=$2 at=$3
+    shift 3
     step=$((step + 1))
     say "vectors of $name"
-    "$program" embed --model "$model" --exits "$exits" --f16 -o "$vectors/$name-{exit}.srv" "$@"
+    "$program" embed --model "$by" --exits "$at" --f16 -o "$vectors/$name-{exit}.srv" "$@"
 }
 files_for() { # files_for own|corpus|dev|bench
     case $1 in
@@ -65,18 +70,16 @@ files_for() { # files_for own|corpus|dev|bench
     bench) echo "$clinc" "$home" ;;
     esac
 }
-for set in own corpus ${dev:+dev}; do embed $set $(files_for $set); done
-if [ -n "$clinc" ]; then
-    step=$((step + 1)) && say "vectors of the benchmarks"
-    "$program" embed --model "$model" --exits "${BENCH_EXITS:-0,1,4,7,9}" --f16 -o "$vectors/bench-{exit}.srv" $(files_for bench)
-fi
+for set in own corpus ${dev:+dev}; do embed $set "$general" "$exits" $(files_for $set); done
+[ -z "$clinc" ] || embed bench "$general" "${BENCH_EXITS:-0,1,4,7,9}" $(files_for bench)
 
 # ---- how right is the shipped asset ----
 # The layers that its exits read; a piece table reads texts itself.
 layers=$("$program" inspect --json "$routes" | node -e '
     const { asset } = JSON.parse(require("fs").readFileSync(0, "utf8"));
     console.log([...new Set(asset.exits.flatMap((e) => e.layers ?? (e.layer === undefined ? [] : [e.layer])))].join(" "))')
-files_of() { for l in $layers; do printf '%s,' "$vectors/$1-$l.srv"; done; }
+for set in own ${dev:+dev}; do embed routes-$set "$model" $(echo $layers | tr ' ' ,) $(files_for $set); done
+files_of() { for l in $layers; do printf '%s,' "$vectors/routes-$1-$l.srv"; done; }
 judge() { # judge NAME VECTORS OPTIONS... PROMPTS...
     name=$1 files=$(files_of "$2")
     shift 2
@@ -109,12 +112,12 @@ robust own $own
 for table in support-desk smart-home; do
     prompts=tests/prompts/other-routes/$table.jsonl asset=$(dirname "$routes")/$table.srr
     made "$data/other-$table.json" "the $table" "$program" "$asset" "$prompts" ||
-        "$program" eval --routes "$asset" --model "$model" --mistakes 0 -o "$data/other-$table.json" "$prompts" >/dev/null
+        "$program" eval --routes "$asset" --model "$general" --mistakes 0 -o "$data/other-$table.json" "$prompts" >/dev/null
     for map in plain map; do
         made "$data/other-$table--$map.json" "the $table, $map" "$program" "$asset" "$prompts" && continue
         grep -v '"fit":' "routes/$table.json" >"$out/$table.json"
-        "$program" compile --model "$model" $([ $map = plain ] || echo --map) -o "$out/$table.srr" "$out/$table.json"
-        "$program" eval --routes "$out/$table.srr" --model "$model" --mistakes 0 -o "$data/other-$table--$map.json" "$prompts" >/dev/null
+        "$program" compile --model "$general" $([ $map = plain ] || echo --map) -o "$out/$table.srr" "$out/$table.json"
+        "$program" eval --routes "$out/$table.srr" --model "$general" --mistakes 0 -o "$data/other-$table--$map.json" "$prompts" >/dev/null
     done
 done
 
