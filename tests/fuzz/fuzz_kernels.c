@@ -105,6 +105,19 @@ static void encoder_vectors(const sr_matmul_kernels *k, size_t n) {
     free(x), free(add), free(gain), free(bias), free(x2);
 }
 
+static void encoder_attention(const sr_matmul_kernels *k, size_t tokens, size_t head_dim, int with_bias) {
+    enum { KEY_STRIDE = 8 };
+    size_t bytes = tokens * head_dim * 4;
+    float *q = filled(bytes), *q2 = test_alloc(bytes), *keys = filled(head_dim * KEY_STRIDE * 4), *v = filled(bytes);
+    float *bias = filled((2 * tokens - 1) * 4), scores[2 * KEY_STRIDE];
+    memcpy(q2, q, bytes);
+    const float *used = with_bias ? bias : NULL;
+    sr_matmul_scalar.attend(q, keys, v, tokens, head_dim, KEY_STRIDE, head_dim, used, scores);
+    k->attend(q2, keys, v, tokens, head_dim, KEY_STRIDE, head_dim, used, scores);
+    same(q, q2, bytes, 1);
+    free(q), free(q2), free(keys), free(v), free(bias);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
     static const char *const names[] = {"avx2"};
     if (bytes < 6) return 0;
@@ -118,6 +131,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
         encoder_strip(m, 32 + n / 32 * 32, tokens, data[4] & 1 ? SR_MATMUL_GROUP : SR_MATMUL_FINE_GROUP,
                       (data[4] >> 1) % 4 - 1);
         encoder_vectors(m, 8 + n / 8 * 8);
+        encoder_attention(m, tokens, 8 + n % 16 * 8, data[4] >> 7);
     }
     return 0;
 }
