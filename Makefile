@@ -308,11 +308,11 @@ pack: cli wasm routes model site librechat
 	@$(call archive,build/librechat,smartrouter-librechat-$(version))
 	@cd build/pack && sha256sum *.tgz > SHA256SUMS && cat SHA256SUMS
 
-# Two clones in different folders, built from nothing, must give the same archives.
+# Two clones of one commit in different folders, built from nothing, must give the same archives.
 reproduce:
 	@rm -rf build/reproduce && mkdir -p build/reproduce
+	@git clone --quiet . build/reproduce/one && git clone --quiet build/reproduce/one build/reproduce/another/folder
 	@for clone in one another/folder; do \
-		git clone --quiet . build/reproduce/$$clone && \
 		$(MAKE) --no-print-directory -C build/reproduce/$$clone downloads=$(abspath $(downloads)) pack >build/reproduce/log || { tail build/reproduce/log; exit 1; }; \
 	done
 	@diff build/reproduce/one/build/pack/SHA256SUMS build/reproduce/another/folder/build/pack/SHA256SUMS && echo 'the same bytes in both clones'
