@@ -33,7 +33,6 @@ function stageLibrary(folder) {
   for (const name of BUILDS) copy(`build/${config}/wasm/${name}`, `${folder}/wasm/${name}`);
   for (const name of ['package.json', 'README.md']) copy(`web/${name}`, `${folder}/${name}`);
   copy(ROUTES.asset, `${folder}/routes/five-routes.srr`);
-  copy('routes/five-routes.json', `${folder}/routes/five-routes.json`);
   stageNotices(folder);
 }
 
@@ -41,12 +40,15 @@ function stageLibrary(folder) {
 function stageModel(folder, { name, file, description, table }) {
   const { version, license } = JSON.parse(readFileSync(at('web/package.json')));
   copy(`build/model/${file}`, `${folder}/${file}`);
-  if (table) copy(ROUTES.table, `${folder}/five-routes.srt`);
+  if (table) {
+    copy(ROUTES.table, `${folder}/five-routes.srt`);
+    for (const end of ['json', 'srf']) copy(`routes/five-routes.${end}`, `${folder}/five-routes.${end}`);
+  }
   stageNotices(folder);
   write(`${folder}/package.json`, `${JSON.stringify({
     name, version, license, type: 'module', sideEffects: false, description,
     exports: { '.': { types: './index.d.ts', default: './index.js' }, './*': './*' }, types: './index.d.ts',
-    files: ['*.js', '*.d.ts', '*.srm', '*.srt', 'LICENSE', '*.md', 'sbom.cdx.json'],
+    files: ['*.js', '*.d.ts', '*.srm', '*.srt', '*.srf', 'five-routes.json', 'LICENSE', '*.md', 'sbom.cdx.json'],
   }, null, 2)}\n`);
   const line = (text) => (table ? text : '');
   write(`${folder}/index.js`, `// URLs for SmartRouter.load({ asset, model${line(', table')} }).
@@ -61,7 +63,7 @@ const router = await SmartRouter.load({ asset, model${line(', table')} });\n\`\`
 }
 const MODELS = [
   { name: 'smartrouter-model', file: 'smartrouter-model.srm', table: true,
-    description: 'The encoder of smartrouter\'s five routes, and their piece table; smartrouter finds this package when it is installed. ' +
+    description: 'The encoder of smartrouter\'s five routes, their piece table, and the route file with its fit; smartrouter finds this package when it is installed. ' +
       'multilingual-e5-small, cut to European scripts and a few bits a weight, its upper layers fitted to the routes.' },
   { name: 'smartrouter-model-general', file: 'general-model.srm', table: false,
     description: 'The encoder for routes of your own in smartrouter: multilingual-e5-small, cut to European scripts and a few bits a weight.' },

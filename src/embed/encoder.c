@@ -23,7 +23,7 @@ struct sr_encoder {
     int32_t *strip;    /* [group][token][SR_MATMUL_STRIP] */
     float *scores;
     float token_scale[TOKEN_BLOCK * SR_MATMUL_MAX_GROUPS]; /* [token][group] */
-    int32_t token_sum[TOKEN_BLOCK * SR_MATMUL_MAX_GROUPS];
+    int16_t *start;                                        /* [token][block][2]: what sums start from */
     sr_tokenizer_work *work;
 };
 
@@ -45,6 +45,7 @@ static size_t lay_out(sr_encoder *e, const sr_model *m, uint8_t *base) {
     CARVE(wide, (size_t)TOKEN_BLOCK * width * 4);
     int is_exact = k->layer_coding == SR_CODING_F32;
     CARVE(quantised, is_exact ? 0 : (size_t)TOKEN_BLOCK * width);
+    CARVE(start, is_exact ? 0 : (size_t)TOKEN_BLOCK * width / SR_MATMUL_BLOCK * 2 * sizeof *e->start);
     CARVE(exact, is_exact ? (size_t)TOKEN_BLOCK * width * 4 : 0);
     CARVE(strip,
           sr_matmul_groups(k->ffn_dim > k->dim ? k->ffn_dim : k->dim, m->group) * TOKEN_BLOCK * SR_MATMUL_STRIP * 4);
@@ -115,7 +116,7 @@ static void quantise(sr_encoder *e, const float *x, size_t tokens, size_t width)
     size_t groups = sr_matmul_groups(width, e->model->group);
     for (size_t t = 0; t < tokens; t++)
         e->model->kernels->quantise(x + t * width, width, e->model->group, e->quantised + t * width,
-                                    e->token_scale + t * groups, e->token_sum + t * groups);
+                                    e->token_scale + t * groups, e->start + t * (width / SR_MATMUL_BLOCK) * 2);
 }
 
 /* y[t * stride + r] = quantised (or exact) tokens times rows first .. first + rows of w; activation: -1 none. */
@@ -127,8 +128,8 @@ static void multiply(sr_encoder *e, const sr_matrix *w, uint32_t first, uint32_t
             k->exact(e->exact, tokens, w->exact + (size_t)r * w->cols, w->cols, w->bias + r, activation, y, stride);
             continue;
         }
-        k->products(e->quantised, e->token_sum, tokens, w->packed + (size_t)r * w->cols, w->cols, e->model->group,
-                    e->strip);
+        e->model->products(e->quantised, e->start, tokens, w->packed + r / SR_MATMUL_STRIP * w->strip_bytes, w->cols,
+                           e->model->group, e->strip);
         k->finish(e->strip, tokens, sr_matmul_groups(w->cols, e->model->group), e->token_scale, w->scale + r, w->rows,
                   w->bias + r, activation, y, stride);
     }

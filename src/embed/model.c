@@ -1,5 +1,6 @@
 /* Opening encoder models, part by part as they arrive; see MODEL.md. */
 #include "model.h"
+#include "kernel/exact.h"
 #include <string.h>
 
 /* Carves aligned pieces out of the caller's memory; with base null it only adds up, so size and layout cannot differ.
@@ -24,7 +25,9 @@ static void carve_matrix(arena *a, sr_matrix *w, uint32_t rows, uint32_t cols, c
     w->rows = rows;
     w->cols = cols;
     w->exact = exact ? carve(a, (size_t)rows * cols * 4) : 0;
-    w->packed = exact ? 0 : carve(a, (size_t)rows * cols);
+    w->strip_bytes = (size_t)cols / SR_MATMUL_BLOCK *
+                     (k->layer_coding == SR_CODING_Q4 ? SR_MATMUL_NIBBLES_BLOCK : SR_MATMUL_BYTES_BLOCK);
+    w->packed = exact ? 0 : carve(a, rows / SR_MATMUL_STRIP * w->strip_bytes);
     w->scale = exact ? 0 : carve(a, (size_t)rows * sr_matmul_groups(cols, group_of(k)) * 4);
     w->bias = carve(a, (size_t)rows * 4);
 }
@@ -142,6 +145,7 @@ int sr_model_open(void *mem, size_t mem_bytes, const void *file, size_t availabl
     if (lay_out(m, 0) > mem_bytes) return SR_E_MEMORY;
     lay_out(m, mem);
     m->kernels = sr_matmul_best();
+    m->products = m->meta.layer_coding == SR_CODING_Q4 ? m->kernels->nibbles : m->kernels->bytes;
     m->group = group_of(&m->meta);
     m->ready = -1;
     e = sr_model_extend(m, available_bytes);
@@ -224,9 +228,45 @@ static int read_first_part(sr_model *m) {
     return 0;
 }
 
-/* One stored row to 7 bits with a scale a group, in the kernels' order. */
-static void pack_row(const sr_matmul_kernels *kernels, uint32_t group, sr_matrix *w, uint32_t r, const float *row) {
-    uint8_t *out = w->packed + (size_t)(r & ~15u) * w->cols + (r & 15) * 4;
+static uint8_t *packed_row(const sr_matrix *w, uint32_t row) {
+    return w->packed + row / SR_MATMUL_STRIP * w->strip_bytes + row % SR_MATMUL_STRIP * 4;
+}
+
+/* One stored row of blocks of 4 bits, in the kernels' order. The weights stay as they are; a block's scale becomes a
+ * multiple of its group's, which is the largest one's 4095th part. */
+static int pack_nibbles(sr_matrix *w, uint32_t r, const uint8_t *row) {
+    enum { BLOCKS = SR_MATMUL_GROUP / SR_MATMUL_BLOCK, BLOCK_BYTES = 18 };
+    uint8_t *out = packed_row(w, r);
+    uint32_t blocks = w->cols / SR_MATMUL_BLOCK;
+    for (uint32_t from = 0, g = 0; from < blocks; from += BLOCKS, g++) {
+        uint32_t count = blocks - from < BLOCKS ? blocks - from : BLOCKS;
+        float scale[BLOCKS], peak = 0;
+        for (uint32_t b = 0; b < count; b++) {
+            uint16_t half = (uint16_t)(row[b * BLOCK_BYTES] | row[b * BLOCK_BYTES + 1] << 8);
+            if ((half & 0x7c00) == 0x7c00) return SR_E_NAN;
+            scale[b] = sr_half_to_float(half);
+            float size = scale[b] < 0 ? -scale[b] : scale[b];
+            if (size > peak) peak = size;
+        }
+        w->scale[(size_t)g * w->rows + r] = peak / SR_MATMUL_MULTIPLIER;
+        for (uint32_t b = 0; b < count; b++, row += BLOCK_BYTES, out += SR_MATMUL_NIBBLES_BLOCK) {
+            for (uint32_t c = 0; c < 16; c += 4) { /* byte c: column c low, column c + 16 high */
+                uint32_t four, mask = 0x0f0f0f0f, low, high;
+                memcpy(&four, row + 2 + c, 4);
+                low = four & mask, high = four >> 4 & mask;
+                memcpy(out + c * SR_MATMUL_STRIP, &low, 4);
+                memcpy(out + (c + 16) * SR_MATMUL_STRIP, &high, 4);
+            }
+            int16_t m = (int16_t)(peak > 0 ? sr_roundf(scale[b] / peak * SR_MATMUL_MULTIPLIER) : 0), twice[2] = {m, m};
+            memcpy(out + SR_MATMUL_BYTES_BLOCK, twice, 4);
+        }
+    }
+    return 0;
+}
+
+/* One row to 7 bits with a scale a group, in the kernels' order. */
+static void pack_bytes(const sr_matmul_kernels *kernels, uint32_t group, sr_matrix *w, uint32_t r, const float *row) {
+    uint8_t *out = packed_row(w, r);
     for (uint32_t from = 0, g = 0; from < w->cols; from += group, g++) {
         uint32_t to = w->cols - from < group ? w->cols : from + group;
         float peak = kernels->peak(row + from, to - from);
@@ -243,20 +283,21 @@ static void pack_row(const sr_matmul_kernels *kernels, uint32_t group, sr_matrix
     }
 }
 
-static size_t exact_at(const sr_matrix *w, uint32_t row) {
-    return (size_t)(row & ~15u) * w->cols + (row & 15);
+static void pack_floats(sr_matrix *w, uint32_t r, const float *row) {
+    float *out = w->exact + (size_t)(r & ~15u) * w->cols + (r & 15);
+    for (uint32_t c = 0; c < w->cols; c++) out[(size_t)c * SR_MATMUL_STRIP] = row[c];
 }
 
 static int read_matrix(sr_model *m, const uint8_t **p, sr_matrix *w, uint32_t first_row, uint32_t rows) {
-    size_t row_bytes = sr_coding_row_bytes(m->meta.layer_coding, w->cols, 0);
-    for (uint32_t r = 0; r < rows; r++, *p += row_bytes) {
-        int e = sr_coding_row(m->meta.layer_coding, *p, w->cols, m->row_scratch);
+    uint32_t coding = m->meta.layer_coding;
+    size_t row_bytes = sr_coding_row_bytes(coding, w->cols, 0);
+    for (uint32_t r = first_row; r < first_row + rows; r++, *p += row_bytes) {
+        int e = coding == SR_CODING_Q4 ? pack_nibbles(w, r, *p) : sr_coding_row(coding, *p, w->cols, m->row_scratch);
         if (e < 0) return e;
-        if (w->exact)
-            for (uint32_t c = 0; c < w->cols; c++)
-                w->exact[exact_at(w, first_row + r) + (size_t)c * SR_MATMUL_STRIP] = m->row_scratch[c];
-        else
-            pack_row(m->kernels, m->group, w, first_row + r, m->row_scratch);
+        if (coding == SR_CODING_F32)
+            pack_floats(w, r, m->row_scratch);
+        else if (coding != SR_CODING_Q4)
+            pack_bytes(m->kernels, m->group, w, r, m->row_scratch);
     }
     return 0;
 }

@@ -86,7 +86,8 @@ uint16_t sr_float_to_half(float f); /* rounds to nearest even; too large becomes
 /* One product: rows x cols, packed for the kernels; scale[group][row]. Layers stored as f32 are computed in f32. */
 typedef struct {
     uint32_t rows, cols;
-    uint8_t *packed;
+    uint8_t *packed; /* strips of 16 rows */
+    size_t strip_bytes;
     float *exact; /* or this: strips of 16 rows, [cols][16] each */
     float *scale, *bias;
 } sr_matrix;
@@ -109,6 +110,7 @@ struct sr_model {
     int has_exit_means;
     const uint8_t *piece_ids;
     const sr_matmul_kernels *kernels;
+    sr_matmul_products *products;       /* of the layers' weights: the kernels' bytes or nibbles */
     uint32_t group;                     /* columns that share a scale */
     uint8_t *tokenizer_mem, *layer_mem; /* carved at open, filled as parts arrive */
     float *row_scratch;

@@ -39,6 +39,8 @@ extern const sr_kernels sr_kernels_simd128;
 #if defined(__wasm_relaxed_simd__)
 extern const sr_kernels sr_kernels_relaxed;     /* the relaxed dot where it is one instruction, else SIMD128's */
 extern const sr_kernels sr_kernels_relaxed_dot; /* the relaxed dot everywhere: for tests */
+/* Whether the engine makes one instruction of the relaxed dot of 4. */
+int sr_relaxed_dot_is_one_instruction(void);
 #endif
 
 /* The best set that this processor (native) or this build (wasm) has. SMARTROUTER_KERNELS is not read here: the

@@ -10,31 +10,51 @@
  * bits want to be exact rather than fast: for them groups are of 32 columns (all-mpnet-base-v2's worst of 48 texts
  * 0.9966; with 64 columns 0.9941), which costs a sixth more time.
  *
- * Packed weights: w in -63..63 is stored as w + 64, a 7-bit operand, so that the relaxed dot (whose second operand may
- * be taken as signed or unsigned, and whose pairs may saturate) has one answer: 127 * 127 * 2 < 32768. The 64 a weight
- * is taken off again as 64 * sum of the activations. Rows stand in strips of 16, a strip 4 columns by 64 bytes (16 rows
- * by 4 columns), so that a lane is a row and no lane is ever added to another.
+ * Weights are unsigned and of at most 7 bits, so that the relaxed dot (whose 7-bit operand may be taken as signed or
+ * unsigned, and whose pairs may saturate) has one answer: 127 * 127 * 2 < 32768. Rows stand in strips of 16, 4 columns
+ * of each row and then the next 4 columns (64 bytes), so that a lane is a row and no lane is ever added to another.
+ *
+ * Bytes: w in -63..63 is stored as w + 64, which is taken off again as 64 * sum of the activations.
+ *
+ * Nibbles, for models in blocks of 4 bits: w in -8..7 is stored as w + 8, one a byte. The sum over a block of 32
+ * columns then fits 16 bits by halves (two columns of each 4): 127 * 15 * 16 = 30480. It is widened once a block, by
+ * the product with the block's multiplier, -4095..4095: its scale over the group's. 32 * 127 * 8 * 4095 * 4 fits 32
+ * bits. After the 512 bytes of a block's weights come its multipliers: i16, each row's twice.
  */
 #ifndef SR_MATMUL_H
 #define SR_MATMUL_H
 #include <stddef.h>
 #include <stdint.h>
 
-enum { SR_MATMUL_STRIP = 16, SR_MATMUL_GROUP = 128, SR_MATMUL_FINE_GROUP = 32, SR_MATMUL_MAX_GROUPS = 128 };
+enum {
+    SR_MATMUL_STRIP = 16,
+    SR_MATMUL_BLOCK = 32, /* columns */
+    SR_MATMUL_GROUP = 128,
+    SR_MATMUL_FINE_GROUP = 32,
+    SR_MATMUL_MAX_GROUPS = 128,
+    SR_MATMUL_MULTIPLIER = 4095,
+    SR_MATMUL_BYTES_BLOCK = SR_MATMUL_BLOCK * SR_MATMUL_STRIP, /* bytes of a block of a strip */
+    SR_MATMUL_NIBBLES_BLOCK = SR_MATMUL_BYTES_BLOCK + 4 * SR_MATMUL_STRIP
+};
 
 static inline size_t sr_matmul_groups(size_t cols, size_t group) {
     return (cols + group - 1) / group;
 }
 
+/* One strip: out[(g * tokens + t) * 16 + r] = sum over the columns c of group g of act[t * cols + c] * w[r][c], and for
+ * nibbles times the multiplier of c's block. act: -127..127; start: quantise()'s. cols and group are multiples of 32,
+ * group at most SR_MATMUL_GROUP. */
+typedef void sr_matmul_products(const int8_t *act, const int16_t *start, size_t tokens, const uint8_t *packed,
+                                size_t cols, size_t group, int32_t *out);
+
 typedef struct {
     const char *name;
 
-    /* One strip: out[(g * tokens + t) * 16 + r] = sum over the columns c of group g of act[t * cols + c] * w[r][c].
-     * cols and group multiples of 32; act -127..127; act_sum[t * groups + g] = that group's sum of act. */
-    void (*products)(const int8_t *act, const int32_t *act_sum, size_t tokens, const uint8_t *packed, size_t cols,
-                     size_t group, int32_t *out);
-    /* Each group: q = x / scale rounded half to even, scale = max |x| / 127 (0 for all zero: then q is zero). */
-    void (*quantise)(const float *x, size_t cols, size_t group, int8_t *q, float *scale, int32_t *sum);
+    sr_matmul_products *bytes, *nibbles;
+    /* One token, each group: q = x / scale rounded half to even, scale = max |x| / 127 (0 for
+     * all zero: then q is zero). Each block: start[0] = -8 * the sum of q over the columns with c % 4 < 2, start[1] the
+     * others: what a sum of nibbles starts from. */
+    void (*quantise)(const float *x, size_t cols, size_t group, int8_t *q, float *scale, int16_t *start);
     /* y[t * stride + r] = activation(bias[r] + sum over g of out[g][t][r] * (token_scale[t * groups + g] * row_scale[g
      * * row_stride + r])), r < 16. activation: -1 none, 0 GELU with erf, 1 GELU with tanh, 2 ReLU */
     void (*finish)(const int32_t *out, size_t tokens, size_t groups, const float *token_scale, const float *row_scale,
@@ -67,7 +87,8 @@ extern const sr_matmul_kernels sr_matmul_avx2;
 extern const sr_matmul_kernels sr_matmul_simd128;
 #endif
 #if defined(__wasm_relaxed_simd__)
-extern const sr_matmul_kernels sr_matmul_relaxed;
+extern const sr_matmul_kernels sr_matmul_relaxed;     /* sums in 16 bits: two instructions where the dot is several */
+extern const sr_matmul_kernels sr_matmul_relaxed_dot; /* sums in 32 bits: for processors that have the dot */
 #endif
 
 /* As sr_kernels_best, sr_kernels_by_name and sr_kernels_force; forcing concerns models opened afterwards. */

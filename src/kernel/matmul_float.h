@@ -121,26 +121,34 @@ static float float_peak(const float *x, size_t n) {
     return peak8(peak);
 }
 
-static void float_quantise(const float *x, size_t cols, size_t group, int8_t *q, float *scale, int32_t *sum) {
-    for (size_t from = 0, g = 0; from < cols; from += group, g++) {
+static void float_quantise(const float *x, size_t cols, size_t group, int8_t *q, float *scale, int16_t *start) {
+    for (size_t from = 0; from < cols; from += group) {
         size_t to = cols - from < group ? cols : from + group;
         float top = float_peak(x + from, to - from);
-        scale[g] = 0;
-        sum[g] = 0;
-        if (!(top > 1e-30f && top < 1e30f)) { /* zeros; or a hostile file's numbers, of which nothing sensible comes */
-            memset(q + from, 0, to - from);
-            continue;
+        /* zeros; or a hostile file's numbers, of which nothing sensible comes */
+        int usable = top > 1e-30f && top < 1e30f;
+        f8 inverse = splat8(usable ? 127.0f / top : 0);
+        i8x kept = splat8i(usable ? -1 : 0);
+        *scale++ = usable ? top / 127.0f : 0;
+        for (size_t block = from; block < to; block += SR_MATMUL_BLOCK) {
+            i8x sum = splat8i(0);
+            for (size_t i = block; i < block + SR_MATMUL_BLOCK; i += 8) {
+                /* a NaN, which no peak shows, is -127 */
+                i8x v = round8i(max8(load8(x + i) * inverse, splat8(-127))) & kept;
+                sum += v;
+                for (int k = 0; k < 8; k++) q[i + (size_t)k] = (int8_t)v[k];
+            }
+            *start++ = (int16_t)(-8 * (sum[0] + sum[1] + sum[4] + sum[5]));
+            *start++ = (int16_t)(-8 * (sum[2] + sum[3] + sum[6] + sum[7]));
         }
-        f8 inverse = splat8(127.0f / top);
-        i8x total = splat8i(0);
-        for (size_t i = from; i < to; i += 8) {
-            i8x v = round8i(max8(load8(x + i) * inverse, splat8(-127))); /* a NaN, which no peak shows, is -127 */
-            total += v;
-            for (int k = 0; k < 8; k++) q[i + (size_t)k] = (int8_t)v[k];
-        }
-        sum[g] = total[0] + total[1] + total[2] + total[3] + total[4] + total[5] + total[6] + total[7];
-        scale[g] = top / 127.0f;
     }
+}
+
+/* What a sum of bytes starts from, -64 * the sum of the activations, out of what its blocks' sums of nibbles do. */
+F8_INLINE int32_t byte_start(const int16_t *start, size_t columns) {
+    int32_t sum = 0;
+    for (size_t i = 0; i < columns / SR_MATMUL_BLOCK * 2; i++) sum += start[i];
+    return 8 * sum;
 }
 
 F8_INLINE f8 sum_groups8(const int32_t *out, size_t tokens, size_t groups, const float *token_scale,

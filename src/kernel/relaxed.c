@@ -32,7 +32,7 @@ static v128_t dot(v128_t sum, const int8_t *row, v128_t part) {
 
 /* 127 * 255 * 2 overflows int16. Four such products give 129540 by vpdpbusd, -508 where 255 is taken for -1 (sdot), and
  * 65534 where pmaddubsw saturates each pair: the five instructions. volatile, or a compiler could decide it for us. */
-static int dot_is_one_instruction(void) {
+int sr_relaxed_dot_is_one_instruction(void) {
     static volatile const int8_t values[2] = {127, -1};
     v128_t r = wasm_i32x4_relaxed_dot_i8x16_i7x16_add(wasm_i8x16_splat(values[0]), wasm_i8x16_splat(values[1]),
                                                       wasm_i32x4_const_splat(0));
@@ -78,11 +78,11 @@ static void dots_i8(const int8_t *query, const int8_t *rows, size_t row_count, s
 }
 
 static int32_t dot_i8_chosen(const int8_t *a, const int8_t *b, size_t n) {
-    return dot_is_one_instruction() ? dot_i8(a, b, n) : sr_kernels_simd128.dot_i8(a, b, n);
+    return sr_relaxed_dot_is_one_instruction() ? dot_i8(a, b, n) : sr_kernels_simd128.dot_i8(a, b, n);
 }
 
 static void dots_i8_chosen(const int8_t *query, const int8_t *rows, size_t row_count, size_t stride, int32_t *out) {
-    (dot_is_one_instruction() ? dots_i8 : sr_kernels_simd128.dots_i8)(query, rows, row_count, stride, out);
+    (sr_relaxed_dot_is_one_instruction() ? dots_i8 : sr_kernels_simd128.dots_i8)(query, rows, row_count, stride, out);
 }
 
 const sr_kernels sr_kernels_relaxed = {"relaxed",          dot_i8_chosen,    dots_i8_chosen,     sr_dot_f32_wasm,

@@ -113,42 +113,96 @@ TEST(goes_on_from_a_layer_and_never_back) {
 
 /* ---- kernels ----------------------------------------------------------------------------------------------------- */
 
-static const char *const names[] = {"avx2", "simd128", "relaxed"};
+static const char *const names[] = {"avx2", "simd128", "relaxed", "relaxed-dot"};
+
+/* Extremes, one time in three. */
+static void compare_products(int nibbles, size_t cols, size_t group, size_t tokens) {
+    const sr_matmul_kernels *reference = sr_matmul_by_name("scalar");
+    size_t groups = sr_matmul_groups(cols, group), n = groups * tokens * 16, blocks = cols / 32;
+    size_t block_bytes = nibbles ? SR_MATMUL_NIBBLES_BLOCK : SR_MATMUL_BYTES_BLOCK;
+    int extreme = tokens % 3 == 0, offset = nibbles ? 8 : 64;
+    int8_t *act = test_alloc(tokens * cols);
+    uint8_t *packed = test_alloc(blocks * block_bytes);
+    int16_t *start = test_alloc(tokens * blocks * 4), multiplier[SR_MATMUL_STRIP * 2];
+    int32_t *want = test_alloc(n * 4), *got = test_alloc(n * 4);
+    memset(start, 0, tokens * blocks * 4);
+    for (size_t t = 0; t < tokens; t++)
+        for (size_t c = 0; c < cols; c++) {
+            int a = extreme ? (test_random() % 8 ? 127 : -127) : (int)(test_random() % 255) - 127;
+            act[t * cols + c] = (int8_t)a;
+            start[(t * blocks + c / 32) * 2 + c % 4 / 2] -= (int16_t)(8 * a);
+        }
+    for (size_t b = 0; b < blocks; b++) {
+        uint8_t *w = packed + b * block_bytes;
+        for (size_t i = 0; i < SR_MATMUL_BYTES_BLOCK; i++) {
+            uint8_t low = nibbles ? 0 : 1, high = nibbles ? 15 : 127;
+            w[i] = (uint8_t)(extreme ? test_random() % 8 ? low : high : low + test_random() % (high - low + 1u));
+        }
+        for (size_t i = 0; i < SR_MATMUL_STRIP; i++)
+            multiplier[2 * i] = multiplier[2 * i + 1] =
+                (int16_t)(extreme ? (i % 2 ? 4095 : -4095) : (int)(test_random() % 8191) - 4095);
+        if (nibbles) memcpy(w + SR_MATMUL_BYTES_BLOCK, multiplier, sizeof multiplier);
+    }
+    (nibbles ? reference->nibbles : reference->bytes)(act, start, tokens, packed, cols, group, want);
+    for (size_t t = 0; t < tokens; t++) /* the reference against the definition, in the first and the last group */
+        for (size_t r = 0; r < 16; r++)
+            for (size_t g = 0; g < groups; g += groups > 1 ? groups - 1 : 1) {
+                int64_t direct = 0;
+                for (size_t c = g * group; c < cols && c < (g + 1) * group; c++) {
+                    const uint8_t *w = packed + c / 32 * block_bytes;
+                    int16_t m = 1;
+                    if (nibbles) memcpy(&m, w + SR_MATMUL_BYTES_BLOCK + 4 * r, 2);
+                    direct += (int64_t)act[t * cols + c] * (w[c % 32 / 4 * 64 + r * 4 + c % 4] - offset) * m;
+                }
+                CHECK_INT(want[(g * tokens + t) * 16 + r], direct);
+            }
+    for (size_t s = 0; s < sizeof names / sizeof *names; s++) {
+        const sr_matmul_kernels *set = sr_matmul_by_name(names[s]);
+        if (!set) continue;
+        memset(got, 0x55, n * 4);
+        (nibbles ? set->nibbles : set->bytes)(act, start, tokens, packed, cols, group, got);
+        CHECK(memcmp(got, want, n * 4) == 0);
+    }
+    free(act), free(packed), free(start), free(want), free(got);
+}
 
 TEST(products_are_the_same_on_every_instruction_set) {
     static const size_t widths[] = {32, 96, 128, 160, 384, 1536};
-    const sr_matmul_kernels *reference = sr_matmul_by_name("scalar");
     for (size_t k = 0; k < sizeof widths / sizeof *widths; k++)
         for (size_t tokens = 0; tokens <= 9; tokens++) {
-            size_t cols = widths[k], group = tokens % 2 ? SR_MATMUL_GROUP : SR_MATMUL_FINE_GROUP;
-            size_t groups = sr_matmul_groups(cols, group), n = groups * tokens * 16;
-            int8_t *act = test_alloc(tokens * cols);
-            uint8_t *packed = test_alloc(16 * cols);
-            int32_t *sum = test_alloc(tokens * groups * 4), *want = test_alloc(n * 4), *got = test_alloc(n * 4);
-            memset(sum, 0, tokens * groups * 4);
-            for (size_t i = 0; i < tokens * cols; i++) { /* extremes, one time in three */
-                act[i] = (int8_t)(tokens % 3 ? (int)(test_random() % 255) - 127 : test_random() % 2 ? 127 : -127);
-                sum[i / cols * groups + i % cols / group] += act[i];
-            }
-            for (size_t i = 0; i < 16 * cols; i++)
-                packed[i] = (uint8_t)(tokens % 3 ? 1 + test_random() % 127 : test_random() % 8 ? 127 : 1);
-            reference->products(act, sum, tokens, packed, cols, group, want);
-            for (size_t t = 0; t < tokens; t++) /* the reference against the definition */
-                for (size_t r = 0; r < 16; r++) {
-                    int32_t direct = 0;
-                    for (size_t c = 0; c < cols && c < group; c++)
-                        direct += act[t * cols + c] * (packed[c / 4 * 64 + r * 4 + c % 4] - 64);
-                    CHECK_INT(want[t * 16 + r], direct);
-                }
-            for (size_t s = 0; s < sizeof names / sizeof *names; s++) {
-                const sr_matmul_kernels *set = sr_matmul_by_name(names[s]);
-                if (!set) continue;
-                memset(got, 0x55, n * 4);
-                set->products(act, sum, tokens, packed, cols, group, got);
-                CHECK(memcmp(got, want, n * 4) == 0);
-            }
-            free(act), free(packed), free(sum), free(want), free(got);
+            compare_products(0, widths[k], tokens % 2 ? SR_MATMUL_GROUP : SR_MATMUL_FINE_GROUP, tokens);
+            compare_products(1, widths[k], SR_MATMUL_GROUP, tokens);
         }
+}
+
+TEST(activations_are_quantised_to_the_same_bytes_on_every_instruction_set) {
+    enum { COLS = 160, BLOCKS = COLS / 32 };
+    float x[COLS];
+    int8_t want[COLS], got[COLS];
+    float want_scale[2], got_scale[2];
+    int16_t want_start[BLOCKS * 2], got_start[BLOCKS * 2];
+    for (int i = 0; i < COLS; i++) x[i] = i < 128 ? test_random_f32() * 3 : 0; /* the second group is all zero */
+    sr_matmul_by_name("scalar")->quantise(x, COLS, SR_MATMUL_GROUP, want, want_scale, want_start);
+    float peak = 0;
+    for (int i = 0; i < 128; i++) peak = fmaxf(peak, fabsf(x[i]));
+    CHECK_NEAR(want_scale[0], peak / 127, 1e-9);
+    CHECK(want_scale[1] == 0);
+    for (int b = 0; b < BLOCKS; b++) {
+        int sum[2] = {0};
+        for (int c = b * 32; c < b * 32 + 32; c++) {
+            CHECK(fabsf(want[c] * want_scale[c / 128] - x[c]) <= peak / 254 + 1e-6f);
+            sum[c % 4 / 2] += want[c];
+        }
+        CHECK_INT(want_start[2 * b], -8 * sum[0]);
+        CHECK_INT(want_start[2 * b + 1], -8 * sum[1]);
+    }
+    for (size_t s = 0; s < sizeof names / sizeof *names; s++) {
+        const sr_matmul_kernels *set = sr_matmul_by_name(names[s]);
+        if (!set) continue;
+        set->quantise(x, COLS, SR_MATMUL_GROUP, got, got_scale, got_start);
+        CHECK(memcmp(got, want, sizeof got) == 0 && memcmp(got_scale, want_scale, sizeof got_scale) == 0);
+        CHECK(memcmp(got_start, want_start, sizeof got_start) == 0);
+    }
 }
 
 static void compare_instruction_sets(uint32_t coding, uint64_t hash) {
@@ -181,6 +235,7 @@ static void compare_instruction_sets(uint32_t coding, uint64_t hash) {
 TEST(vectors_are_the_same_bits_on_every_instruction_set) {
     /* natively and in each WebAssembly variant; a hash changes when the arithmetic, the weights' packing or the random
      * numbers do */
+    compare_instruction_sets(SR_CODING_Q4, 0x1ceb9efb53295239u);
     compare_instruction_sets(SR_CODING_Q8, 0xc93d5e5d52e3582cu);
     compare_instruction_sets(SR_CODING_Q8_BLOCKS, 0xf577e890e8cc5757u);
     compare_instruction_sets(SR_CODING_F32, 0x368a54726e4a25e8u);

@@ -63,29 +63,42 @@ static void matcher_kernels(const sr_kernels *k, size_t n, size_t rows) {
 }
 
 /* One strip of a layer, from activations in floats to its output, and the functions beside it. */
-static void encoder_strip(const sr_matmul_kernels *k, size_t cols, size_t tokens, size_t group, int activation) {
+static void encoder_strip(const sr_matmul_kernels *k, int nibbles, size_t cols, size_t tokens, size_t group,
+                          int activation) {
     const sr_matmul_kernels *s = &sr_matmul_scalar;
     size_t groups = sr_matmul_groups(cols, group), sums = groups * tokens * STRIP;
     float *x = filled(tokens * cols * 4), *row_scale = filled(groups * STRIP * 4), *bias = filled(STRIP * 4);
     float *w = filled(cols * STRIP * 4), *scale[2], *y[2];
-    uint8_t *packed = filled(cols * STRIP);
-    for (size_t i = 0; i < cols * STRIP; i++) packed[i] = (uint8_t)(1 + packed[i] % 127);
+    size_t blocks = cols / SR_MATMUL_BLOCK, block_bytes = nibbles ? SR_MATMUL_NIBBLES_BLOCK : SR_MATMUL_BYTES_BLOCK;
+    uint8_t *packed = filled(blocks * block_bytes);
+    for (uint8_t *p = packed; p < packed + blocks * block_bytes; p += block_bytes) {
+        for (size_t i = 0; i < SR_MATMUL_BYTES_BLOCK; i++) p[i] = (uint8_t)(nibbles ? p[i] % 16 : 1 + p[i] % 127);
+        for (size_t r = 0; nibbles && r < STRIP; r++) {
+            int16_t multiplier;
+            memcpy(&multiplier, p + SR_MATMUL_BYTES_BLOCK + 4 * r, 2);
+            multiplier %= SR_MATMUL_MULTIPLIER + 1;
+            memcpy(p + SR_MATMUL_BYTES_BLOCK + 4 * r, &multiplier, 2);
+            memcpy(p + SR_MATMUL_BYTES_BLOCK + 4 * r + 2, &multiplier, 2);
+        }
+    }
     int8_t *act[2];
-    int32_t *sum[2], *out[2];
+    int16_t *start[2];
+    int32_t *out[2];
     for (int i = 0; i < 2; i++) {
         const sr_matmul_kernels *m = i ? k : s;
         act[i] = test_alloc(tokens * cols), scale[i] = test_alloc(tokens * groups * 4);
-        sum[i] = test_alloc(tokens * groups * 4), out[i] = test_alloc(sums * 4), y[i] = test_alloc(tokens * STRIP * 8);
+        start[i] = test_alloc(tokens * blocks * 4), out[i] = test_alloc(sums * 4),
+        y[i] = test_alloc(tokens * STRIP * 8);
         for (size_t t = 0; t < tokens; t++)
-            m->quantise(x + t * cols, cols, group, act[i] + t * cols, scale[i] + t * groups, sum[i] + t * groups);
-        m->products(act[i], sum[i], tokens, packed, cols, group, out[i]);
+            m->quantise(x + t * cols, cols, group, act[i] + t * cols, scale[i] + t * groups, start[i] + t * blocks * 2);
+        (nibbles ? m->nibbles : m->bytes)(act[i], start[i], tokens, packed, cols, group, out[i]);
         m->finish(out[i], tokens, groups, scale[i], row_scale, STRIP, bias, activation, y[i], STRIP);
         m->exact(x, tokens, w, cols, bias, activation, y[i] + tokens * STRIP, STRIP);
     }
-    same(act[0], act[1], tokens * cols, 0), same(sum[0], sum[1], tokens * groups * 4, 0);
+    same(act[0], act[1], tokens * cols, 0), same(start[0], start[1], tokens * blocks * 4, 0);
     same(scale[0], scale[1], tokens * groups * 4, 1), same(out[0], out[1], sums * 4, 0);
     same(y[0], y[1], tokens * STRIP * 8, 1);
-    for (int i = 0; i < 2; i++) free(act[i]), free(scale[i]), free(sum[i]), free(out[i]), free(y[i]);
+    for (int i = 0; i < 2; i++) free(act[i]), free(scale[i]), free(start[i]), free(out[i]), free(y[i]);
     free(x), free(row_scale), free(bias), free(w), free(packed);
 }
 
@@ -128,8 +141,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
         const sr_matmul_kernels *m = sr_matmul_by_name(names[i]);
         if (!k || !m) continue; /* not this processor's */
         matcher_kernels(k, n, rows);
-        encoder_strip(m, 32 + n / 32 * 32, tokens, data[4] & 1 ? SR_MATMUL_GROUP : SR_MATMUL_FINE_GROUP,
-                      (data[4] >> 1) % 4 - 1);
+        int nibbles = data[4] & 8, wide = nibbles || data[4] & 1, activation = (data[4] >> 1) % 4 - 1;
+        encoder_strip(m, nibbles, 32 + n / 32 * 32, tokens, wide ? SR_MATMUL_GROUP : SR_MATMUL_FINE_GROUP, activation);
         encoder_vectors(m, 8 + n / 8 * 8);
         encoder_attention(m, tokens, 8 + n % 16 * 8, data[4] >> 7);
     }
