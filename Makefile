@@ -199,9 +199,11 @@ LDFLAGS_test_memory := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=ali
 # Everything in the report, and the tables in README.md, from one command that may be broken off. ../shared/data is used when it
 # is there. peers=1 fetches three published models too (Maven, ONNX Runtime) and takes much longer; models=1
 # profiles the models of `make models` and our encoder's layers that are not shipped, and takes longer still.
+# Those of `make models`, and the layers that ours was cut of. (A variable, since $(if) would take its commas.)
+profiled = build/model/parity.srm:10,11,12 $(filter-out %-f32.srm,$(published))
 evaluate: cli model routes $(if $(models),models) web/report/node_modules/.package-lock.json
 	$(if $(peers),tests/peers/fetch.sh $(abspath $(downloads))/peers)
-	PEERS=$(if $(peers),$(downloads)/peers) MODELS="$(if $(models),build/model/parity.srm:10,11,12 $(filter-out %-f32.srm,$(published)))" web/report/evaluate.sh $(out)/smartrouter build/report
+	PEERS=$(if $(peers),$(downloads)/peers) MODELS="$(if $(models),$(profiled))" web/report/evaluate.sh $(out)/smartrouter build/report
 	cp build/report/map.svg routes/map.svg
 	$(node) web/report/readme.js README.md build/report
 

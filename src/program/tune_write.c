@@ -32,6 +32,13 @@ static void mask_text(uint32_t mask, char *out, size_t room) {
         if (mask >> l & 1) used += (size_t)snprintf(out + used, room - used, "%s%u", used ? "+" : "", l);
 }
 
+static void put_share(FILE *to, double right, double count) {
+    if (count > 0)
+        fprintf(to, " %.1f |", 100 * right / count);
+    else
+        fputs(" - |", to);
+}
+
 void tune_report(const tune_job *job, FILE *to) {
     static const char *const kinds[] = {"our corpus, languages left out", "public prompts, their source left out"};
     fputs("| exit after | judged on | prompts | centred cosine, % | map, % | head, % | English | others |", to);
@@ -47,10 +54,10 @@ void tune_report(const tune_job *job, FILE *to) {
             char mask[128];
             if (!map.count) continue;
             mask_text(job->masks[x], mask, sizeof mask);
-            fprintf(to, "| %s | %s | %.0f | %.1f | **%.1f** | %.1f | %.1f | %.1f |", mask, kinds[kind], map.count,
-                    100 * raw.right / map.count, 100 * map.right / map.count, 100 * head.right / map.count,
-                    100 * map.english_right / (map.english ? map.english : 1),
-                    100 * (map.right - map.english_right) / (map.count - map.english ? map.count - map.english : 1));
+            fprintf(to, "| %s | %s | %.0f | %.1f | **%.1f** | %.1f |", mask, kinds[kind], map.count,
+                    100 * raw.right / map.count, 100 * map.right / map.count, 100 * head.right / map.count);
+            put_share(to, map.english_right, map.english);
+            put_share(to, map.right - map.english_right, map.count - map.english);
             for (uint32_t r = 0; r < job->data.route_count; r++)
                 fprintf(to, " %.1f |", 100 * map.route_right[r] / (map.route_count[r] ? map.route_count[r] : 1));
             fprintf(to, " %.3f | %.2f |\n", e->ece[kind], e->stop);
