@@ -257,19 +257,6 @@ static bool prepare(adaptation *a) {
     return true;
 }
 
-/* "5+7+9" to a layer mask; 0 for nonsense. */
-static uint32_t layers_of(const char *list) {
-    uint32_t mask = 0;
-    for (const char *p = list;; p++) {
-        char *end;
-        unsigned long layer = strtoul(p, &end, 10);
-        if (end == p || layer >= SR_MAX_EXITS || (*end && *end != '+')) return 0;
-        mask |= 1u << layer;
-        if (!*end) return mask;
-        p = end;
-    }
-}
-
 int sr_cmd_adapt(int argc, char **argv) {
     cli_args args;
     int parsed = cli_parse(&command, argc, argv, &args);
@@ -278,12 +265,13 @@ int sr_cmd_adapt(int argc, char **argv) {
     long from, epochs;
     double rate, public_weight;
     const char *exits = cli_value(&args, "--exits"), *routes = cli_value(&args, "--routes");
-    uint32_t mask = layers_of(exits ? exits : "5+7+9");
+    const char *rest = exits ? exits : "5+7+9";
+    uint32_t mask = tune_layers(&rest);
     if (!cli_number(&args, "--from", 0, SR_MAX_EXITS, 2, &from) ||
         !cli_number(&args, "--epochs", 1, 1000, 3, &epochs) || !cli_decimal(&args, "--rate", 0, 1, 0.003, &rate) ||
         !cli_decimal(&args, "--public-weight", 0, 100, 0.5, &public_weight))
         return CLI_USAGE;
-    if (!mask) return cli_error("--exits wants layers such as 5+7+9, not '%s'", exits), CLI_USAGE;
+    if (!mask || *rest) return cli_error("--exits wants layers such as 5+7+9, not '%s'", exits), CLI_USAGE;
     if (args.rest_count) return cli_error("no plain arguments are wanted; --help shows the options"), CLI_USAGE;
     if (!cli_given(&args, "--model")) return cli_error("--model is missing; --help shows how"), CLI_USAGE;
 

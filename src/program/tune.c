@@ -39,23 +39,24 @@ static const cli_command command = {
     "  smartrouter tune -o routes/five-routes.json\n"
     "  smartrouter tune --public train.jsonl --judge dev.jsonl --per-route 64 -o routes/five-routes.json\n"};
 
+uint32_t tune_layers(const char **list) {
+    uint32_t mask = 0;
+    for (;; ++*list) {
+        char *end;
+        unsigned long layer = strtoul(*list, &end, 10);
+        if (end == *list || layer >= SR_MAX_EXITS) return 0;
+        mask |= 1u << layer;
+        *list = end;
+        if (*end != '+') return mask;
+    }
+}
+
 /* "0+1,5+7+9" to layer masks. */
 static bool parse_exits(const char *list, tune_job *job) {
-    const char *p = list;
-    while (*p && job->exit_count + 1 < SR_MAX_EXITS) {
-        uint32_t mask = 0;
-        for (;;) {
-            char *end;
-            unsigned long layer = strtoul(p, &end, 10);
-            if (end == p || layer >= SR_MAX_EXITS)
-                return cli_error("--exits wants layers such as 0+1,4,7+9, not '%s'", list), false;
-            mask |= 1u << layer;
-            p = end;
-            if (*p != '+') break;
-            p++;
-        }
-        if (*p && *p != ',') return cli_error("--exits wants layers such as 0+1,4,7+9, not '%s'", list), false;
-        if (*p == ',') p++;
+    for (const char *p = list; *p && job->exit_count + 1 < SR_MAX_EXITS; p += *p == ',') {
+        uint32_t mask = tune_layers(&p);
+        if (!mask || (*p && *p != ','))
+            return cli_error("--exits wants layers such as 0+1,4,7+9, not '%s'", list), false;
         if (job->exit_count && mask <= job->masks[job->exit_count - 1])
             return cli_error("--exits: each exit must go deeper than the one before"), false;
         job->masks[job->exit_count++] = mask;

@@ -45,6 +45,8 @@ typedef struct {
     double anytime_accuracy[2], anytime_layers[2];
 } tune_job;
 
+/* "5+7+9" to a layer mask, and *list behind it; 0 for nonsense. */
+uint32_t tune_layers(const char **list);
 bool tune_judge(tune_job *job);
 bool tune_calibrate(tune_job *job);
 void tune_report(const tune_job *job, FILE *to);
