@@ -142,6 +142,17 @@ static inline opened open_small(const sr_write_options *options) {
     return o;
 }
 
+/* Starts the encoder on a text and writes its pieces as numbers of the upstream vocabulary, "12 345", without begin and
+ * end. */
+static inline void upstream_ids(opened *o, const char *text, size_t bytes, char *out, size_t room) {
+    uint32_t ids[SR_MAX_TOKENS];
+    int n = sr_encoder_start(o->encoder, text, bytes);
+    sr_encoder_pieces(o->encoder, ids, SR_MAX_TOKENS);
+    out[0] = 0;
+    for (int i = 1, at = 0; i + 1 < n; i++)
+        at += snprintf(out + at, room - (size_t)at, "%s%u", i > 1 ? " " : "", sr_model_upstream_id(o->model, ids[i]));
+}
+
 static inline uint8_t *read_test_file(const char *path, size_t *bytes) {
     FILE *f = fopen(path, "rb");
     if (!f) return 0;

@@ -25,17 +25,12 @@ static void compare(const char *model, const char *name, double least) {
     uint32_t dim = o.model->meta.dim;
     double worst = 1;
     for (char *p = (char *)lines, *end = p + line_bytes; p < end; line++) {
-        char *tab = memchr(p, '\t', (size_t)(end - p)), *stop = memchr(p, '\n', (size_t)(end - p)), got[4096] = "";
+        char *tab = memchr(p, '\t', (size_t)(end - p)), *stop = memchr(p, '\n', (size_t)(end - p)), got[4096];
         float v[SR_MODEL_MAX_WIDTH];
-        uint32_t ids[SR_MAX_TOKENS];
         double dot = 0;
         if (!tab || !stop || (line + 1) * dim * 4 > vector_bytes) break;
         *tab = *stop = 0;
-        int n = sr_encoder_start(o.encoder, tab + 1, (size_t)(stop - tab - 1));
-        sr_encoder_pieces(o.encoder, ids, SR_MAX_TOKENS);
-        for (int i = 1, at = 0; i + 1 < n; i++)
-            at += snprintf(got + at, sizeof got - (size_t)at, "%s%u", i > 1 ? " " : "",
-                           sr_model_upstream_id(o.model, ids[i]));
+        upstream_ids(&o, tab + 1, (size_t)(stop - tab - 1), got, sizeof got);
         if (strcmp(got, p) != 0) FAIL("'%s' gives %s, not %s", tab + 1, got, p);
         CHECK_INT(sr_encoder_advance(o.encoder, o.model->meta.layers, v), 0);
         for (uint32_t i = 0; i < dim; i++) dot += (double)v[i] * want[line * dim + i];

@@ -34,15 +34,10 @@ static void check_pieces(const char *path) {
     opened o = open_source(SR_CODING_F32);
     int count = 0;
     for (char *p = (char *)lines, *end = p + n; p < end; count++) {
-        char *tab = memchr(p, '\t', (size_t)(end - p)), *stop = memchr(p, '\n', (size_t)(end - p)), got[2048] = "";
+        char *tab = memchr(p, '\t', (size_t)(end - p)), *stop = memchr(p, '\n', (size_t)(end - p)), got[2048];
         if (!tab || !stop) break;
         *tab = *stop = 0;
-        uint32_t ids[SR_MAX_TOKENS];
-        int k = sr_encoder_start(o.encoder, tab + 1, (size_t)(stop - tab - 1));
-        sr_encoder_pieces(o.encoder, ids, SR_MAX_TOKENS);
-        for (int i = 1, at = 0; i + 1 < k; i++)
-            at += snprintf(got + at, sizeof got - (size_t)at, "%s%u", i > 1 ? " " : "",
-                           sr_model_upstream_id(o.model, ids[i]));
+        upstream_ids(&o, tab + 1, (size_t)(stop - tab - 1), got, sizeof got);
         if (strcmp(got, p) != 0) FAIL("'%s' gives %s, not %s", tab + 1, got, p);
         p = stop + 1;
     }
