@@ -1,5 +1,5 @@
 /* From text to decision: binds a route asset to its embedders and goes from exit to exit until one is sure. */
-#include "smartrouter.h"
+#include "embed/table.h"
 #include <string.h>
 
 struct sr_pipeline {
@@ -9,6 +9,7 @@ struct sr_pipeline {
     sr_encoder *encoder;
     void *match_work, *table_work;
     size_t match_work_bytes, table_work_bytes;
+    sr_known_words *known; /* the table's */
     float *vector;
     const char *text;
     size_t text_bytes;
@@ -48,7 +49,8 @@ int64_t sr_pipeline_bytes(const sr_router *r, const sr_model *m, const sr_table 
     if (m && (encoder = sr_encoder_bytes(m)) < 0) return encoder;
     if (m && sr_model_info_get(m, &info) < 0) return SR_E_ARGUMENT;
     return (int64_t)(align64(sizeof(sr_pipeline)) + align64((size_t)encoder) + (m ? pooled_bytes(&info) : 0) +
-                     align64(sr_router_work_bytes(r)) + (t ? align64(sr_table_work_bytes(t)) : 0) + vector_bytes(r));
+                     align64(sr_router_work_bytes(r)) +
+                     (t ? align64(sr_table_work_bytes(t)) + sizeof(sr_known_words) : 0) + vector_bytes(r));
 }
 
 int sr_pipeline_open(void *mem, size_t mem_bytes, const sr_router *r, const sr_model *m, const sr_table *t,
@@ -78,6 +80,9 @@ int sr_pipeline_open(void *mem, size_t mem_bytes, const sr_router *r, const sr_m
     if (t) {
         p->table_work = at, p->table_work_bytes = sr_table_work_bytes(t);
         at += align64(p->table_work_bytes);
+        p->known = (sr_known_words *)at;
+        memset(p->known, 0, sizeof *p->known);
+        at += sizeof *p->known;
     }
     p->vector = (float *)at;
 
@@ -191,7 +196,8 @@ int sr_pipeline_answer(sr_pipeline *p, uint32_t exit, const sr_learned *learned,
     if (p->blank) return answer_blank(p, exit, out, matches, match_cap);
     int rc;
     if (p->embedder[exit] == SR_EMBEDDER_TABLE) {
-        rc = sr_table_embed(p->table, p->text, p->text_bytes, p->table_work, p->table_work_bytes, p->vector);
+        rc = sr_table_embed_known(p->table, p->text, p->text_bytes, p->table_work, p->table_work_bytes, p->known,
+                                  p->vector);
         if (rc == SR_E_ZERO) return answer_blank(p, exit, out, matches, match_cap); /* no piece that it knows */
     } else {
         rc = encode(p, exit);

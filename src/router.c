@@ -145,14 +145,14 @@ typedef struct {
     float nearest_negative;
 } accumulator;
 
+/* Every place is looked at, by minima and maxima: where to stop would be a branch that nothing predicts. */
 static void top_add(accumulator *a, float similarity) {
-    if (a->count == a->k) {
-        if (similarity <= a->top[a->count - 1]) return;
-        a->count--;
+    if (a->count < a->k) a->top[a->count++] = -2;
+    for (size_t at = a->count; at-- > 1;) {
+        float before = a->top[at - 1], here = a->top[at], low = similarity < before ? similarity : before;
+        a->top[at] = here < low ? low : here;
     }
-    size_t at = a->count++;
-    for (; at && similarity > a->top[at - 1]; at--) a->top[at] = a->top[at - 1];
-    a->top[at] = similarity;
+    a->top[0] = a->top[0] < similarity ? similarity : a->top[0];
 }
 
 /* Below this a similarity changes neither list: nearly all rows of a large table need one comparison. */

@@ -81,7 +81,7 @@ int sr_encoder_start(sr_encoder *e, const char *text, size_t bytes) {
     e->layer = -1;
     if (m->ready < 0) return SR_E_INCOMPLETE;
     e->ids[0] = k->begin;
-    size_t n = sr_tokenize(&m->tokenizer, e->work, k->prefix, k->prefix_bytes, text, bytes, e->ids + 1,
+    size_t n = sr_tokenize(&m->tokenizer, e->work, 0, k->prefix, k->prefix_bytes, text, bytes, e->ids + 1,
                            k->max_tokens - 2, k->head_pieces, 0);
     e->ids[n + 1] = k->end;
     e->tokens = (uint32_t)n + 2;

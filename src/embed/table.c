@@ -166,9 +166,9 @@ size_t sr_table_work_bytes(const sr_table *t) {
     return sizeof(table_work);
 }
 
-static size_t cut(const sr_table *t, const char *text, size_t bytes, table_work *w) {
-    return sr_tokenize(&t->tokenizer, &w->tokenizer, t->prefix, t->prefix_bytes, text, bytes, w->ids, SR_MAX_TOKENS - 2,
-                       HEAD_PIECES, 0);
+static size_t cut(const sr_table *t, const char *text, size_t bytes, table_work *w, sr_known_words *known) {
+    return sr_tokenize(&t->tokenizer, &w->tokenizer, known, t->prefix, t->prefix_bytes, text, bytes, w->ids,
+                       SR_MAX_TOKENS - 2, HEAD_PIECES, 0);
 }
 
 int sr_table_pieces(const sr_table *t, const char *text, size_t bytes, void *work, size_t work_bytes, uint32_t *ids,
@@ -176,24 +176,30 @@ int sr_table_pieces(const sr_table *t, const char *text, size_t bytes, void *wor
     if (!t || (!text && bytes) || !work || (!ids && cap)) return SR_E_ARGUMENT;
     if ((uintptr_t)work % 8 || work_bytes < sizeof(table_work)) return SR_E_MEMORY;
     table_work *w = work;
-    size_t n = cut(t, text, bytes, w);
+    size_t n = cut(t, text, bytes, w, 0);
     if (n > cap) n = cap;
     memcpy(ids, w->ids, n * sizeof *ids);
     return (int)n;
 }
 
 int sr_table_embed(const sr_table *t, const char *text, size_t bytes, void *work, size_t work_bytes, float *vector) {
+    return sr_table_embed_known(t, text, bytes, work, work_bytes, 0, vector);
+}
+
+int sr_table_embed_known(const sr_table *t, const char *text, size_t bytes, void *work, size_t work_bytes,
+                         sr_known_words *known, float *vector) {
     if (!t || (!text && bytes) || !work || !vector) return SR_E_ARGUMENT;
     if ((uintptr_t)work % 8 || work_bytes < sizeof(table_work)) return SR_E_MEMORY;
     table_work *w = work;
     float sum[SR_TABLE_MAX_DIM] = {0};
-    size_t n = cut(t, text, bytes, w);
+    size_t n = cut(t, text, bytes, w, known);
     for (size_t i = 0; i < n; i++) {
         uint32_t id = w->ids[i];
         const int8_t *row = t->rows + (size_t)id * t->dim;
         float scale = t->scale[t->scale_of[id]];
         if (t->weight_of) scale *= t->weight[t->weight_of[id]];
-        for (uint32_t d = 0; d < t->dim; d++) sum[d] += (float)row[d] * scale;
+        for (uint32_t d = 0; d < t->dim; d += 8) /* by eights, so that compilers make vectors of it */
+            for (uint32_t k = d; k < d + 8; k++) sum[k] += (float)row[k] * scale;
     }
     /* the mean's division by the sum of weights falls away: the vector is made unit length */
     if (!t->kernels->unit(sum, t->dim)) return SR_E_ZERO;

@@ -38,4 +38,7 @@ int64_t sr_table_write(const sr_table_source *source, uint8_t **out);
  */
 int sr_table_pieces(const sr_table *t, const char *text, size_t bytes, void *work, size_t work_bytes, uint32_t *ids,
                     size_t cap);
+/* sr_table_embed by the help of words met before; known may be null. */
+int sr_table_embed_known(const sr_table *t, const char *text, size_t bytes, void *work, size_t work_bytes,
+                         sr_known_words *known, float *vector);
 #endif

@@ -108,9 +108,17 @@ static size_t character_bytes(uint8_t lead) {
     return lead < 0xc0 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
 }
 
-/* Best path over word[0..n). Keeps pieces whose end is at most keep, at least one; returns where they end.
- * Ties: the path whose last piece is longest wins, as upstream. */
-static size_t word_pieces(sr_stream *s, size_t n, size_t keep) {
+static void reverse(uint32_t *a, size_t n) {
+    for (size_t i = 0, j = n; i + 1 < j; i++) {
+        uint32_t x = a[i];
+        a[i] = a[--j];
+        a[j] = x;
+    }
+}
+
+/* Best path over word[0..n). Emits the pieces whose end is at most keep, at least one, *pieces of them, which stand in
+ * path, too; returns where they end. Ties: the path whose last piece is longest wins, as upstream. */
+static size_t word_pieces(sr_stream *s, size_t n, size_t keep, size_t *pieces) {
     const sr_tokenizer *t = s->t;
     sr_tokenizer_work *w = s->work;
     const double impossible = -1e300;
@@ -141,28 +149,67 @@ static size_t word_pieces(sr_stream *s, size_t n, size_t keep) {
             w->from[j] = (uint16_t)i;
         }
     }
-    size_t count = 0, end = 0;
+    size_t count = 0, end = 0, kept = 0;
     for (size_t i = n; i > 0; i = w->from[i]) {
         if (i > keep && w->from[i] > 0) continue;
         if (count == 0) end = i;
         w->path[count++] = w->piece[i];
     }
-    for (size_t i = count; i-- > 0;) {
-        int again = i + 1 < count && w->path[i] == t->unknown && w->path[i + 1] == t->unknown;
-        if (!(again && t->flags & SR_TOKENIZER_FUSE_UNKNOWN)) sr_stream_emit(s, w->path[i]);
+    reverse(w->path, count);
+    for (size_t i = 0; i < count; i++) {
+        int again = i && w->path[i] == t->unknown && w->path[i - 1] == t->unknown;
+        if (!(again && t->flags & SR_TOKENIZER_FUSE_UNKNOWN)) w->path[kept++] = w->path[i];
     }
+    for (size_t i = 0; i < kept; i++) sr_stream_emit(s, w->path[i]);
+    *pieces = kept;
     return end;
 }
 
+static sr_known_word *known_set(sr_known_words *known, const uint64_t text[SR_KNOWN_BYTES / 8]) {
+    uint64_t h = 0;
+    for (size_t i = 0; i < SR_KNOWN_BYTES / 8; i++) h = (h ^ h >> 32 ^ text[i]) * 0x9e3779b97f4a7c15u;
+    return known->word[h >> 32 & (SR_KNOWN_SETS - 1)];
+}
+
+static int is_known(const sr_known_word *k, const uint64_t text[SR_KNOWN_BYTES / 8], size_t n) {
+    uint64_t other = 0;
+    for (size_t i = 0; i < SR_KNOWN_BYTES / 8; i++) other |= k->text[i] ^ text[i];
+    return k->bytes == n && other == 0;
+}
+
 static void flush_word(sr_stream *s) {
-    if (s->word_bytes) word_pieces(s, s->word_bytes, s->word_bytes);
+    size_t n = s->word_bytes, pieces;
     s->word_bytes = 0;
+    if (n == 0) return;
+    if (!s->known || n > SR_KNOWN_BYTES) {
+        word_pieces(s, n, n, &pieces);
+        return;
+    }
+    uint64_t text[SR_KNOWN_BYTES / 8] = {0};
+    memcpy(text, s->work->word, n);
+    sr_known_word *k = known_set(s->known, text);
+    if (!is_known(k, text, n)) {
+        sr_known_word last = k[1];
+        k[1] = k[0];
+        if (is_known(&last, text, n)) {
+            k[0] = last;
+        } else {
+            k->bytes = 0;
+            word_pieces(s, n, n, &pieces);
+            if (pieces > SR_KNOWN_PIECES) return;
+            k->bytes = (uint16_t)n, k->count = (uint16_t)pieces;
+            memcpy(k->text, text, sizeof text);
+            memcpy(k->piece, s->work->path, pieces * sizeof *k->piece);
+            return;
+        }
+    }
+    for (size_t i = 0; i < k->count; i++) sr_stream_emit(s, k->piece[i]);
 }
 
 static void put_bytes(sr_stream *s, const uint8_t *bytes, size_t n) {
     if (s->word_bytes + n > SR_WORD_BYTES) {
         /* paths have long met this far back, so the pieces kept are those of the whole word */
-        size_t done = word_pieces(s, s->word_bytes, SR_WORD_BYTES - 256);
+        size_t pieces, done = word_pieces(s, s->word_bytes, SR_WORD_BYTES - 256, &pieces);
         memmove(s->work->word, s->work->word + done, s->word_bytes - done);
         s->word_bytes -= done;
     }
@@ -225,8 +272,17 @@ static size_t decode(const uint8_t *p, size_t n, uint32_t *code) {
 static void put_text(sr_stream *s, const char *text, size_t bytes) {
     const uint8_t *p = (const uint8_t *)text;
     const sr_tokenizer *t = s->t;
+    int is_unigram = !(t->flags & SR_TOKENIZER_WORDPIECE_WORDS);
     for (size_t i = 0; i < bytes;) {
-        uint32_t code;
+        uint32_t code = p[i];
+        /* most bytes: ASCII that the map leaves alone, inside a word */
+        if (is_unigram && code > 0x20 && code < 0x80 && !(t->map_bits[code >> 3] >> (code & 7) & 1) && s->word_bytes &&
+            s->word_bytes < SR_WORD_BYTES) {
+            s->work->word[s->word_bytes++] = (uint8_t)code;
+            s->after_space = 0;
+            i++;
+            continue;
+        }
         i += decode(p + i, bytes - i, &code);
         int64_t m = find_in_map(t, code);
         if (m < 0) {
@@ -237,17 +293,10 @@ static void put_text(sr_stream *s, const char *text, size_t bytes) {
     }
 }
 
-static void reverse(uint32_t *a, size_t n) {
-    for (size_t i = 0, j = n; i + 1 < j; i++) {
-        uint32_t x = a[i];
-        a[i] = a[--j];
-        a[j] = x;
-    }
-}
-
-size_t sr_tokenize(const sr_tokenizer *t, sr_tokenizer_work *work, const char *prefix, size_t prefix_bytes,
-                   const char *text, size_t text_bytes, uint32_t *ids, size_t cap, size_t head, size_t *total) {
-    sr_stream s = {.t = t, .work = work, .ids = ids, .cap = cap, .head = head < cap ? head : cap};
+size_t sr_tokenize(const sr_tokenizer *t, sr_tokenizer_work *work, sr_known_words *known, const char *prefix,
+                   size_t prefix_bytes, const char *text, size_t text_bytes, uint32_t *ids, size_t cap, size_t head,
+                   size_t *total) {
+    sr_stream s = {.t = t, .work = work, .known = known, .ids = ids, .cap = cap, .head = head < cap ? head : cap};
     put_text(&s, prefix, prefix_bytes);
     put_text(&s, text, text_bytes);
     if (t->flags & SR_TOKENIZER_WORDPIECE_WORDS)

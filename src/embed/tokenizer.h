@@ -53,6 +53,29 @@ typedef struct {
     uint8_t word[SR_WORD_BYTES];
 } sr_tokenizer_work;
 
+/* Words met before, and their pieces: a word's best path depends on nothing else. Of prompts in twenty languages, 16384
+ * places know 80 % of the words, 2048 places 62 %. A page's memory is dearer, and its user writes in one language or
+ * two. All zero before its first use, and with one tokenizer from then on. */
+enum {
+#if defined(__wasm__)
+    SR_KNOWN_SETS = 1024,
+#else
+    SR_KNOWN_SETS = 8192,
+#endif
+    SR_KNOWN_BYTES = 32,
+    SR_KNOWN_PIECES = 7
+};
+
+typedef struct {
+    uint64_t text[SR_KNOWN_BYTES / 8]; /* zero-padded */
+    uint16_t bytes, count;             /* bytes 0: nothing here */
+    uint32_t piece[SR_KNOWN_PIECES];
+} sr_known_word;
+
+typedef struct {
+    sr_known_word word[SR_KNOWN_SETS][2]; /* of a set, the one asked for last comes first */
+} sr_known_words;
+
 /* How scores are stored: f32, or whole numbers of steps above the lowest. */
 enum { SR_SCORES_F32 = 0, SR_SCORES_U16 = 1, SR_SCORES_U8 = 2 };
 size_t sr_scores_bytes(uint32_t coding, uint32_t count);
@@ -67,7 +90,9 @@ int sr_map_read(sr_tokenizer *t, void *mem, const uint8_t *stream, size_t bytes,
 size_t sr_map_append(uint8_t *out, uint32_t previous, uint32_t from, const uint32_t *to, uint32_t outputs);
 
 /* Pieces of prefix + text, without <s> and </s>. Returns how many were kept, at most cap; of a longer text the first
- * `head` and the last cap - head pieces. *total (may be null) gets the number before cutting. */
-size_t sr_tokenize(const sr_tokenizer *t, sr_tokenizer_work *work, const char *prefix, size_t prefix_bytes,
-                   const char *text, size_t text_bytes, uint32_t *ids, size_t cap, size_t head, size_t *total);
+ * `head` and the last cap - head pieces. *total (may be null) gets the number before cutting. known may be null: the
+ * pieces are the same, the time is not. */
+size_t sr_tokenize(const sr_tokenizer *t, sr_tokenizer_work *work, sr_known_words *known, const char *prefix,
+                   size_t prefix_bytes, const char *text, size_t text_bytes, uint32_t *ids, size_t cap, size_t head,
+                   size_t *total);
 #endif

@@ -6,6 +6,7 @@
 typedef struct {
     const sr_tokenizer *t;
     sr_tokenizer_work *work;
+    sr_known_words *known;
     uint32_t *ids;
     size_t cap, head, total; /* total: pieces so far; from cap on, ids[head..cap) is a ring of the last ones */
     size_t word_bytes;       /* unigram, 0: at the start of the text, no word begun */

@@ -10,7 +10,8 @@ static uint32_t wide_capacity(uint32_t node_count) {
 }
 
 size_t sr_trie_bytes(uint32_t node_count) {
-    return ((size_t)node_count + 1) * sizeof(sr_trie_node) + ((size_t)wide_capacity(node_count) + 1) * 256 + node_count;
+    return ((size_t)node_count + 1) * sizeof(sr_trie_node) + ((size_t)wide_capacity(node_count) + 1) * 256 +
+           node_count + 8;
 }
 
 void sr_vocab_begin(sr_vocab_cursor *c, const uint8_t *stream, size_t bytes) {
@@ -92,6 +93,7 @@ int sr_trie_build(sr_trie *t, void *mem, const uint8_t *stream, size_t bytes, ui
         if (!is_hidden) t->nodes[path[c.bytes]].value = piece;
     }
     t->labels[0] = 0;
+    memset(t->labels + node_count, 0, 8);
     t->nodes[node_count].first = node_count;
     for (uint32_t i = node_count; i-- > 0;)
         if (t->nodes[i].first == 0) t->nodes[i].first = t->nodes[i + 1].first;

@@ -104,7 +104,7 @@ TEST(cuts_a_long_word_where_its_pieces_end) {
     uint32_t ids[4096];
     char text[6000];
     for (int i = 0; i < 6000; i++) text[i] = "bcdea"[i % 5];
-    size_t total, n = sr_tokenize(&o.model->tokenizer, work, "", 0, text, sizeof text, ids, 4096, 4096, &total),
+    size_t total, n = sr_tokenize(&o.model->tokenizer, work, 0, "", 0, text, sizeof text, ids, 4096, 4096, &total),
                   bytes = 0;
     char piece[SR_MAX_PIECE_BYTES + 1];
     CHECK_INT((long long)n, (long long)total);
@@ -115,6 +115,31 @@ TEST(cuts_a_long_word_where_its_pieces_end) {
     }
     CHECK_INT((long long)bytes, 6000);
     free(work);
+    close_model(&o);
+}
+
+TEST(knows_words_again_by_every_byte) {
+    sr_write_options w = model_options();
+    opened o = open_small(&w);
+    sr_tokenizer_work *work = malloc(sizeof *work);
+    sr_known_words *known = calloc(1, sizeof *known);
+    static uint32_t ids[4096], again[4096];
+    char text[400];
+    for (int round = 0; round < 20000; round++) {
+        /* words of up to 40 bytes, zero bytes among them, of which many differ in one byte alone */
+        size_t bytes = test_random() % 400;
+        for (size_t i = 0; i < bytes; i++) text[i] = "abcd  cde\0z\xc3\xa9"[test_random() % 13];
+        size_t n = sr_tokenize(&o.model->tokenizer, work, 0, "", 0, text, bytes, ids, 4096, 4096, 0),
+               m = sr_tokenize(&o.model->tokenizer, work, known, "", 0, text, bytes, again, 4096, 4096, 0);
+        if (n != m || memcmp(ids, again, n * sizeof *ids) != 0) {
+            FAIL("round %d: %zu pieces, known words give %zu, or others", round, n, m);
+            break;
+        }
+    }
+    int full = 0;
+    for (size_t i = 0; i < SR_KNOWN_SETS; i++) full += known->word[i][0].bytes && known->word[i][1].bytes;
+    CHECK(full > 100); /* so words were put away, and had to make room */
+    free(known), free(work);
     close_model(&o);
 }
 
