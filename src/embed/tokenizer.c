@@ -238,8 +238,7 @@ static void put_code(sr_stream *s, uint32_t c) {
     put_bytes(s, b, sr_utf8_put(c, b));
 }
 
-/* One code point; invalid bytes give U+FFFD, one for each maximal part of a sequence, as browsers decode. */
-static size_t decode(const uint8_t *p, size_t n, uint32_t *code) {
+size_t sr_utf8_get(const uint8_t *p, size_t n, uint32_t *code) {
     uint8_t a = p[0], low = 0x80, high = 0xbf;
     size_t more;
     uint32_t c;
@@ -276,14 +275,19 @@ static void put_text(sr_stream *s, const char *text, size_t bytes) {
     for (size_t i = 0; i < bytes;) {
         uint32_t code = p[i];
         /* most bytes: ASCII that the map leaves alone, inside a word */
-        if (is_unigram && code > 0x20 && code < 0x80 && !(t->map_bits[code >> 3] >> (code & 7) & 1) && s->word_bytes &&
-            s->word_bytes < SR_WORD_BYTES) {
+        if (is_unigram && !s->lower && code > 0x20 && code < 0x80 && !(t->map_bits[code >> 3] >> (code & 7) & 1) &&
+            s->word_bytes && s->word_bytes < SR_WORD_BYTES) {
             s->work->word[s->word_bytes++] = (uint8_t)code;
             s->after_space = 0;
             i++;
             continue;
         }
-        i += decode(p + i, bytes - i, &code);
+        i += sr_utf8_get(p + i, bytes - i, &code);
+        if (s->lower) {
+            uint32_t next = 0;
+            if (i < bytes) sr_utf8_get(p + i, bytes - i, &next);
+            code = sr_small_letter(code, next);
+        }
         int64_t m = find_in_map(t, code);
         if (m < 0) {
             put_code(s, code);
@@ -298,6 +302,7 @@ size_t sr_tokenize(const sr_tokenizer *t, sr_tokenizer_work *work, sr_known_word
                    size_t *total) {
     sr_stream s = {.t = t, .work = work, .known = known, .ids = ids, .cap = cap, .head = head < cap ? head : cap};
     put_text(&s, prefix, prefix_bytes);
+    s.lower = t->flags & SR_TOKENIZER_READ_CAPITALS && sr_is_in_capitals(text, text_bytes);
     put_text(&s, text, text_bytes);
     if (t->flags & SR_TOKENIZER_WORDPIECE_WORDS)
         sr_wordpiece_flush(&s);

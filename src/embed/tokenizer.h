@@ -20,14 +20,15 @@ enum {
     SR_TOKENIZER_SPACE_IDEOGRAPHS = 2, /* WordPiece: each ideograph is a word */
     SR_TOKENIZER_SPLIT_HANGUL = 4,     /* WordPiece: syllables become their letters, as decomposition has it */
     SR_TOKENIZER_WORDPIECE_WORDS = 8,  /* WordPiece rather than unigram; in a model META's `tokenizer` says so */
-    SR_TOKENIZER_TRIM = 16             /* unigram: spaces at the end of a text are no word */
+    SR_TOKENIZER_TRIM = 16,            /* unigram: spaces at the end of a text are no word */
+    SR_TOKENIZER_READ_CAPITALS = 32    /* a text in capitals is read as if it were in small letters (capitals.c) */
 };
 /* Are these flags of a kind of tokenizer that there is? */
 static inline int sr_tokenizer_flags_good(uint32_t flags) {
     uint32_t all = flags & SR_TOKENIZER_WORDPIECE_WORDS
                        ? SR_TOKENIZER_WORDPIECE_WORDS | SR_TOKENIZER_SPACE_IDEOGRAPHS | SR_TOKENIZER_SPLIT_HANGUL
                        : SR_TOKENIZER_FUSE_UNKNOWN | SR_TOKENIZER_TRIM;
-    return (flags & ~all) == 0;
+    return (flags & ~(all | SR_TOKENIZER_READ_CAPITALS)) == 0;
 }
 
 typedef struct {

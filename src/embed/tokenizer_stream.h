@@ -12,6 +12,7 @@ typedef struct {
     size_t word_bytes;       /* unigram, 0: at the start of the text, no word begun */
     int after_space;         /* unigram: the last code point was a space: the word so far is U+2581 alone */
     size_t characters;       /* WordPiece: of the word so far */
+    int lower;               /* capitals of the text are read as small letters */
 } sr_stream;
 
 static inline void sr_stream_emit(sr_stream *s, uint32_t id) {
@@ -41,6 +42,16 @@ static inline size_t sr_utf8_put(uint32_t c, uint8_t b[4]) {
     b[2] = (uint8_t)(0x80 | (c >> 6 & 0x3f)), b[3] = (uint8_t)(0x80 | (c & 0x3f));
     return 4;
 }
+
+/* One code point from n > 0 bytes; returns how many it took. Invalid bytes give U+FFFD, one for each maximal part of a
+ * sequence, as browsers decode. */
+size_t sr_utf8_get(const uint8_t *p, size_t n, uint32_t *code);
+
+/* Is a text written in capitals? Titles and abbreviations among small letters are not. */
+int sr_is_in_capitals(const char *text, size_t bytes);
+/* A capital's small letter, of Latin, Greek and Cyrillic script; others as they are. `next`: the code point after it.
+ */
+uint32_t sr_small_letter(uint32_t code, uint32_t next);
 
 /* One normalised code point, and the end of a word. */
 void sr_wordpiece_put(sr_stream *s, uint32_t code);

@@ -15,7 +15,11 @@ static const char usage[] =
     "  --id NAME                 what assets will call the model (the folder's name)\n"
     "  --prefix TEXT             put before every text (none)\n"
     "  --pooling mean|cls|max    (what the folder says)\n"
-    "  --max-tokens N            longer texts are cut (what the folder says)\n"
+    "  --max-tokens N            longer texts are cut (what the weights say)\n"
+    "  --head-tokens N           of a longer text, read N from its start, the others from its end (all from its "
+    "start;\n"
+    "                            of WEIGHTS 384)\n"
+    "  --read-capitals           read a text in capitals as if it were in small letters\n"
     "  --vocab full|european|N   pieces kept: all, those of European scripts, or the N most useful of these\n"
     "                            (european; of a folder full)\n"
     "  --frequencies FILE        JSONL with \"text\": what is frequent there is useful; may be given more than once\n"
@@ -39,7 +43,8 @@ typedef struct {
     const char *frequencies[256];
     int frequency_count;
     sr_write_options write;
-    int layers;
+    int layers, read_capitals;
+    uint32_t head_tokens;
     sr_folder_options folder_options;
 } arguments;
 
@@ -89,6 +94,10 @@ static int parse(int argc, char **argv, arguments *a) {
             a->write.with_ids = 0;
             continue;
         }
+        if (strcmp(name, "--read-capitals") == 0) {
+            a->read_capitals = 1;
+            continue;
+        }
         if (name[0] != '-') {
             if (a->folder) return usage_error("one folder at a time", name);
             a->folder = name;
@@ -114,7 +123,9 @@ static int parse(int argc, char **argv, arguments *a) {
         } else if (strcmp(name, "--max-tokens") == 0) {
             a->folder_options.max_tokens = positive(value);
             good = a->folder_options.max_tokens >= 3 && a->folder_options.max_tokens <= SR_MAX_TOKENS;
-        } else if (strcmp(name, "--counts") == 0)
+        } else if (strcmp(name, "--head-tokens") == 0)
+            good = (a->head_tokens = positive(value)) != 0;
+        else if (strcmp(name, "--counts") == 0)
             a->counts = value;
         else if (strcmp(name, "--adapter") == 0)
             a->adapter = value;
@@ -190,6 +201,22 @@ static int choose_pieces(const sr_model_source *s, arguments *a, uint8_t *keep, 
     return e;
 }
 
+/* How texts are read, where that is not as the weights' makers read them. */
+static int read_as_asked(sr_model_source *s, const arguments *a) {
+    sr_model_meta *m = &s->model.meta;
+    uint32_t tokens = a->folder_options.max_tokens;
+    if (a->from && tokens) {
+        if (tokens > m->max_tokens) return sr_source_fail(s, NULL, "has %u positions, not %u", m->max_tokens, tokens);
+        m->max_tokens = tokens;
+        if (m->head_pieces > tokens - 2) m->head_pieces = tokens - 2;
+    }
+    if (a->head_tokens > m->max_tokens - 2)
+        return sr_source_fail(s, NULL, "--head-tokens may be %u at most", m->max_tokens - 2);
+    if (a->head_tokens) m->head_pieces = a->head_tokens;
+    if (a->read_capitals) m->tokenizer_flags |= SR_TOKENIZER_READ_CAPITALS;
+    return 0;
+}
+
 int sr_cmd_model(int argc, char **argv) {
     arguments a = {0};
     static sr_model_source source;
@@ -198,6 +225,7 @@ int sr_cmd_model(int argc, char **argv) {
     if (e) return e < 0 ? 0 : e;
     const char *from = a.from ? a.from : a.folder;
     e = a.from ? sr_source_open_e5(&source, from) : sr_source_open_folder(&source, from, &a.folder_options);
+    if (e == 0) e = read_as_asked(&source, &a);
     if (e == 0 && a.adapter) e = sr_source_adapt(&source, a.adapter);
     if (e < 0) {
         fprintf(stderr, "smartrouter model: %s: %s\n", from, source.error[0] ? source.error : sr_error_text(e));

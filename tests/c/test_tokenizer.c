@@ -1,6 +1,10 @@
 /* Text to pieces: the small vocabulary's ids by hand, the real one's against upstream's (tests/golden/e5-pieces.txt).
  */
+#include "embed/tokenizer_stream.h"
 #include "models.h"
+#ifndef __wasm__
+#include <utf8proc.h>
+#endif
 
 /* Upstream numbers of a text's pieces, without <s> and </s>, as "1 2 3". */
 static const char *ids_of(opened *o, const char *text, size_t bytes) {
@@ -55,6 +59,43 @@ TEST(fuses_unknown_characters_and_never_takes_control_pieces_from_text) {
     expect(&o, "<s>", "4 3");
     expect(&o, "<mask>c", "4 3 5 3 7"); /* only its a is a piece */
     close_model(&o);
+}
+
+TEST(reads_texts_in_capitals_in_small_letters_where_the_model_asks_for_it) {
+    sr_write_options w = model_options();
+    sr_source_model source = model_source();
+    source.meta.tokenizer_flags |= SR_TOKENIZER_READ_CAPITALS;
+    uint8_t *file = NULL;
+    opened o;
+    int64_t bytes = sr_model_write(&source, &w, &file);
+    CHECK(bytes > 0 && open_bytes(&o, file, (size_t)bytes) == 0);
+    expect(&o, "ABCD ABC", "15 8 15");
+    expect(&o, "ABCD\xc3\x89", "15 8 10"); /* an accent, too */
+    expect(&o, "ABC", "4 3");              /* too short to tell from an abbreviation */
+    close_model(&o);
+    o = open_small(&w);
+    expect(&o, "ABCD ABC", "4 3 4 3");
+    close_model(&o);
+}
+
+TEST(tells_capitals_from_titles_and_abbreviations) {
+    static const char *const capitals[] = {
+        "WARUM GEHT DAS NICHT", "\xce\x93\xce\x99\xce\x91\xce\xa4\xce\x99 \xce\x8c\xce\xa7\xce\x99;",
+        "\xd0\x94\xd0\x9e\xd0\x9f\xd0\x9e\xd0\x9c\xd0\x9e\xd0\x96\xd0\x98!!!", "PLEASE HELP, 3rd TIME NOW"};
+    static const char *const other[] = {"", "NASA", "What Is SQL?", "RAM: how much do I need", "12345 67890"};
+    for (size_t i = 0; i < sizeof capitals / sizeof *capitals; i++)
+        CHECK(sr_is_in_capitals(capitals[i], strlen(capitals[i])));
+    for (size_t i = 0; i < sizeof other / sizeof *other; i++) CHECK(!sr_is_in_capitals(other[i], strlen(other[i])));
+    CHECK_INT(sr_small_letter(0x3a3, 0x3b1), 0x3c3);
+    CHECK_INT(sr_small_letter(0x3a3, ' '), 0x3c2);
+#ifndef __wasm__
+    for (uint32_t c = 1; c < 0x250; c++) /* what is not known stays; what is changed, is right */
+        if (sr_small_letter(c, 0) != c && c != 0x130)
+            CHECK_INT(sr_small_letter(c, 0), (uint32_t)utf8proc_tolower((utf8proc_int32_t)c));
+    for (uint32_t c = 'A'; c < 0x430; c++)
+        if ((c < 0x180 || c >= 0x386) && c != 0x130 && c != 0x3a3 && !(c >= 0x3cf && c < 0x400))
+            CHECK_INT(sr_small_letter(c, 0), (uint32_t)utf8proc_tolower((utf8proc_int32_t)c));
+#endif
 }
 
 TEST(replaces_invalid_utf8) {

@@ -15,6 +15,7 @@ static sr_tokenizer *tokenizers(int wordpiece) {
             s.meta.tokenizer = SR_TOKENIZER_WORDPIECE;
             s.meta.tokenizer_flags = SR_TOKENIZER_SPACE_IDEOGRAPHS | SR_TOKENIZER_SPLIT_HANGUL;
         }
+        s.meta.tokenizer_flags |= SR_TOKENIZER_READ_CAPITALS;
         int64_t bytes = sr_model_write(&s, &w, &file);
         if (bytes < 0 || open_bytes(m, file, (size_t)bytes) < 0) abort();
     }
