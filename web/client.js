@@ -169,8 +169,8 @@ export class Client {
   vectors(texts, layers) {
     return this.#ask({ type: 'vectors', texts, layers });
   }
-  mean(layer) {
-    return this.#ask({ type: 'mean', layer });
+  whitening(layer) {
+    return this.#ask({ type: 'whitening', layer });
   }
   setLearned(exit, entries) {
     this.learned.set(exit, entries);

@@ -19,7 +19,7 @@ export async function compile(routes, embedder, options = {}) {
   if (fit) await job.openFit(fit, signal);
   if (table) await job.openTable(table, signal);
   const ours = embedder === null || embedder.layers !== undefined;
-  if (ours) await job.planEncoder(embedder, options.layers);
+  if (ours) await job.planEncoder(embedder, options);
   job.applySource();
   if (ours) await job.embedEncoder(embedder, options);
   else await job.embedExternal(embedder, options);
@@ -56,8 +56,8 @@ class Job {
     this.table = this.wasm.check(this.wasm.x.table_open(this.wasm.put(bytes), bytes.length), 'piece table');
   }
 
-  /** The fit's exits when there is a fit, else the layers asked for, each with the model's own centring. */
-  async planEncoder(embedder, layers = this.file.layers) {
+  /** The fit's exits when there is a fit, else the layers asked for, each with the model's whitening where it has one. */
+  async planEncoder(embedder, { layers = this.file.layers, map = true }) {
     const { wasm, fit } = this;
     if (fit) {
       const count = wasm.x.router_exit_count(fit);
@@ -79,8 +79,8 @@ class Job {
     for (const layer of layers ?? new Set(USUAL_LAYERS.map((n) => Math.min(n, embedder.layers)))) {
       const content = BigInt(`0x${embedder.modelContent}`);
       const at = this.#addExit(ENCODER, layer, embedder.dimensions, embedder.pooling, content, embedder.modelId, embedder.prefix);
-      const mean = await embedder.mean(layer);
-      if (mean) wasm.x.writer_mean(this.writer, at, this.#floats(mean));
+      const whitening = map && (await embedder.whitening?.(layer));
+      if (whitening) wasm.x.writer_whitening(this.writer, at, whitening.rows, this.#floats(whitening.mean), this.#floats(whitening.map));
       this.exits.push({ at, kind: ENCODER, dim: embedder.dimensions, layers: [layer] });
     }
   }

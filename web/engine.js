@@ -60,13 +60,17 @@ export class Engine {
     const u = wasm.u32.subarray(model >> 2, (model + 56) >> 2);
     return { id: wasm.text(model), prefix: wasm.text(model + 8), content: wasm.hex64(model + 16), dim: u[6], layers: u[7], pooling: u[13] };
   }
-  /** Mean of ordinary prompts' vectors at an exit, or null. */
-  mean(layer) {
+  /** The model's whitening of an exit, for tables without a fit; or null. */
+  whitening(layer) {
     const { wasm } = this;
     const { dim } = this.info;
-    const at = wasm.alloc(dim * 4);
+    const rows = wasm.check(wasm.x.model_whitening(this.model, layer, 0, 0), 'model');
+    if (!rows) return null;
+    const at = wasm.alloc((rows + 1) * dim * 4);
     try {
-      return wasm.x.model_exit_mean(this.model, layer, at) < 0 ? null : wasm.f32.slice(at >> 2, (at >> 2) + dim);
+      wasm.check(wasm.x.model_whitening(this.model, layer, at, at + dim * 4), 'model');
+      const mean = at >> 2, map = mean + dim;
+      return { rows, mean: wasm.f32.slice(mean, map), map: wasm.f32.slice(map, map + rows * dim) };
     } finally {
       wasm.free(at);
     }

@@ -178,8 +178,8 @@ export class Host {
       return out;
     });
   }
-  mean(layer) {
-    return this.#next(async () => this.engine.mean(layer));
+  whitening(layer) {
+    return this.#next(async () => this.engine.whitening(layer));
   }
 
   setLearned(exit, entries) {

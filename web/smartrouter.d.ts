@@ -317,6 +317,11 @@ export interface CompileOptions {
   table?: Source;
   /** Encoder layers to make exits of; default: the fit's, else the route file's, else as the native program. */
   layers?: number[];
+  /**
+   * Without a fit: the model's whitening, and in it the directions that tell these routes apart, as the native program does.
+   * Default true; false: plain cosine. A model without whitening (all but smartrouter-model-general) gives plain cosine, too.
+   */
+  map?: boolean;
   /** Default 'i8'. */
   rows?: 'i8' | 'f32';
   /** Keep the utterances' texts, so that reasons can be shown. Default true. */

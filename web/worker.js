@@ -23,7 +23,7 @@ const on = {
   drop: ({ which }) => host.drop(which),
   rows: ({ text }) => host.rows(text),
   vectors: ({ texts, layers }) => host.vectors(texts, layers),
-  mean: ({ layer }) => host.mean(layer),
+  whitening: ({ layer }) => host.whitening(layer),
   learned: ({ exit, entries }) => host.setLearned(exit, entries),
 };
 const wire = (message) => (message.error ? { ...message, error: plain(message.error) } : message);

@@ -47,7 +47,6 @@ static size_t lay_out(sr_model *m, uint8_t *mem) {
     m->embedding_norm = carve(&a, (size_t)k->dim * 8);
     m->positions = carve(&a, (size_t)k->max_tokens * k->dim * 4);
     m->attention_bias = carve(&a, attention_bias_count(k) * 4);
-    m->exit_means = carve(&a, ((size_t)k->layers + 1) * k->dim * 4);
     m->row_scratch = carve(&a, SR_MODEL_MAX_FFN * 4);
     for (uint32_t l = 0; l < k->layers; l++) {
         carve_matrix(&a, &m->layer[l].qkv, 3 * k->dim, k->dim, k);
@@ -175,7 +174,7 @@ static int read_scores(sr_model *m, const uint8_t *in) {
 static int read_first_part(sr_model *m) {
     static const int kinds[] = {SR_MODEL_VOCAB,          SR_MODEL_SCORES,    SR_MODEL_MAP,
                                 SR_MODEL_EMBEDDING,      SR_MODEL_POSITIONS, SR_MODEL_EMBEDDING_NORM,
-                                SR_MODEL_ATTENTION_BIAS, SR_MODEL_CODEBOOKS, SR_MODEL_EXIT_MEANS};
+                                SR_MODEL_ATTENTION_BIAS, SR_MODEL_CODEBOOKS};
     const sr_model_meta *k = &m->meta;
     sr_section s;
     const uint8_t *p;
@@ -218,13 +217,6 @@ static int read_first_part(sr_model *m) {
     if (k->attention_bias_reach && ((e = verified(m, SR_MODEL_ATTENTION_BIAS, 0, &p, &s)) < 0 ||
                                     (e = read_floats(p, attention_bias_count(k), m->attention_bias)) < 0))
         return e;
-    if (sr_container_find(&m->file, (uint32_t)SR_MODEL_EXIT_MEANS, 0, &s) >= 0) {
-        size_t count = ((size_t)k->layers + 1) * k->dim;
-        if (s.bytes != count * 4) return SR_E_FORMAT;
-        if ((e = verified(m, SR_MODEL_EXIT_MEANS, 0, &p, &s)) < 0 || (e = read_floats(p, count, m->exit_means)) < 0)
-            return e;
-        m->has_exit_means = 1;
-    }
     return 0;
 }
 
@@ -386,12 +378,22 @@ void sr_model_embedding(const sr_model *m, uint32_t piece, float *out) {
 #undef COPY
 }
 
-int sr_model_exit_mean(const sr_model *m, uint32_t layer, float *out) {
-    if (!m || !out) return SR_E_ARGUMENT;
-    if (layer > m->meta.layers) return SR_E_EXIT;
-    if (!m->has_exit_means) return SR_E_UNSUPPORTED;
-    memcpy(out, m->exit_means + (size_t)layer * m->meta.dim, m->meta.dim * sizeof(float));
-    return 0;
+int sr_model_whitening(const sr_model *m, uint32_t layer, float *mean, float *map) {
+    if (!m) return SR_E_ARGUMENT;
+    uint32_t dim = m->meta.dim;
+    sr_section s;
+    if (sr_container_find(&m->file, (uint32_t)SR_MODEL_WHITENING, layer, &s) < 0) return 0;
+    const uint8_t *p;
+    int e = verified(m, SR_MODEL_WHITENING, layer, &p, &s);
+    if (e < 0) return e;
+    uint32_t rows = s.bytes < 4 ? 0 : sr_load32(p);
+    if (!rows || rows > dim || s.bytes != sr_whitening_bytes(dim, rows)) return SR_E_FORMAT;
+    p += 4;
+    if (mean && (e = read_floats(p, dim, mean)) < 0) return e;
+    p += (size_t)dim * 4;
+    for (uint32_t r = 0; map && r < rows; r++, p += sr_coding_row_bytes(SR_CODING_Q8, dim, 0))
+        if ((e = sr_coding_row(SR_CODING_Q8, p, dim, map + (size_t)r * dim)) < 0) return e;
+    return (int)rows;
 }
 
 uint32_t sr_model_upstream_id(const sr_model *m, uint32_t piece) {

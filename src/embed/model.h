@@ -17,9 +17,10 @@ enum {
     SR_MODEL_EMBEDDING_NORM = 7,
     SR_MODEL_POSITIONS = 8,
     SR_MODEL_ATTENTION_BIAS = 10,
-    SR_MODEL_LAYER = 16,                   /* index 1 to layers */
-    SR_MODEL_EXIT_MEANS = (int)0x80000009, /* optional; before the layers */
-    SR_MODEL_PIECE_IDS = (int)0x80000011   /* optional; last: the pieces' numbers in the upstream vocabulary */
+    SR_MODEL_LAYER = 16, /* index 1 to layers */
+    SR_MODEL_PIECE_IDS =
+        (int)0x80000011, /* optional, after the layers: the pieces' numbers in the upstream vocabulary */
+    SR_MODEL_WHITENING = (int)0x80000012 /* optional, last; index: the layer. 0x80000009 was means of early versions */
 };
 
 /* How a matrix is stored. A row is `cols` numbers; cols is a multiple of 32. */
@@ -78,6 +79,10 @@ int sr_model_meta_load(sr_model_meta *m, const uint8_t *in, size_t bytes);
 
 /* Bytes of a stored row, or of a stored matrix's row of cols numbers. */
 size_t sr_coding_row_bytes(uint32_t coding, uint32_t cols, uint32_t subspaces);
+/* Bytes of a WHITENING section. */
+static inline uint64_t sr_whitening_bytes(uint32_t dim, uint32_t rows) {
+    return 4 + 4ull * dim + (uint64_t)rows * sr_coding_row_bytes(SR_CODING_Q8, dim, 0);
+}
 /* Decodes one row of a matrix into out[cols]. Not for PQ. Returns 0, or SR_E_NAN when a number is not finite. */
 int sr_coding_row(uint32_t coding, const uint8_t *row, uint32_t cols, float *out);
 float sr_half_to_float(uint16_t h);
@@ -106,8 +111,7 @@ struct sr_model {
     const uint8_t *embedding;
     size_t embedding_row_bytes;
     float *positions; /* decoded: [max_tokens][dim] */
-    float *codebooks, *embedding_norm, *attention_bias, *exit_means;
-    int has_exit_means;
+    float *codebooks, *embedding_norm, *attention_bias;
     const uint8_t *piece_ids;
     const sr_matmul_kernels *kernels;
     sr_matmul_products *products;       /* of the layers' weights: the kernels' bytes or nibbles */
@@ -120,8 +124,10 @@ struct sr_model {
 /* The embedding of a piece, without its position. piece < piece_count. Numbers were checked when the part arrived, but
  * for scales inside q4 and q8 rows: a hostile one shows as SR_E_NAN from sr_encoder_advance. */
 void sr_model_embedding(const sr_model *m, uint32_t piece, float *out);
-/* Mean of ordinary prompts' unit vectors at an exit: out[dim]. SR_E_UNSUPPORTED without, SR_E_EXIT. */
-int sr_model_exit_mean(const sr_model *m, uint32_t layer, float *out);
+/* The whitening of an exit's vectors that the file has for tables without a fit (own_map.h): A (v - mean) for a vector
+ * v of length 1. mean[dim] and map[rows][dim] are filled, or null: then only the number is told. Returns rows, 0 when
+ * the file has none for this layer; SR_E_INCOMPLETE, SR_E_CHECKSUM, SR_E_FORMAT, SR_E_NAN. */
+int sr_model_whitening(const sr_model *m, uint32_t layer, float *mean, float *map);
 /* [tokens][dim] after the layer that sr_encoder_advance was last asked for. */
 const float *sr_encoder_states(const sr_encoder *e, uint32_t *tokens);
 /* A piece's number in the upstream vocabulary; itself when the file does not say (or has not arrived whole). */

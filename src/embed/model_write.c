@@ -244,6 +244,35 @@ static int all_finite(const sr_source_model *s, uint32_t layers) {
     return sum == 0.0f;
 }
 
+static const sr_source_whitening *whitening_of(const sr_write_options *o, uint32_t layer) {
+    const sr_source_whitening *w = o->whitenings;
+    while (w->layer != layer) w++;
+    return w;
+}
+
+static void put_whitening(uint8_t *p, const sr_source_whitening *w, uint32_t dim) {
+    sr_store32(p, w->rows);
+    p += 4;
+    put_floats(&p, w->mean, dim);
+    for (uint32_t r = 0; r < w->rows; r++, p += sr_coding_row_bytes(SR_CODING_Q8, dim, 0))
+        code_row(SR_CODING_Q8, w->map + (size_t)r * dim, dim, p);
+}
+
+/* Each for another layer that is written, finite, and no larger than a map may be. */
+static int whitenings_are_good(const sr_write_options *o, uint32_t dim) {
+    for (uint32_t i = 0; i < o->whitening_count; i++) {
+        const sr_source_whitening *w = &o->whitenings[i];
+        float sum = 0;
+        if (w->layer > o->layers || w->rows < SR_MIN_DIM || w->rows > dim) return SR_E_ARGUMENT;
+        for (uint32_t j = 0; j < i; j++)
+            if (o->whitenings[j].layer == w->layer) return SR_E_ARGUMENT;
+        for (uint32_t d = 0; d < dim; d++) sum += w->mean[d] * 0.0f;
+        for (size_t d = 0; d < (size_t)w->rows * dim; d++) sum += w->map[d] * 0.0f;
+        if (sum != 0.0f) return SR_E_NAN;
+    }
+    return 0;
+}
+
 static int64_t write_kept(const kept *k, const sr_write_options *o, uint8_t **out) {
     const sr_source_model *s = k->source;
     sr_model_meta m = s->meta;
@@ -270,7 +299,7 @@ static int64_t write_kept(const kept *k, const sr_write_options *o, uint8_t **ou
     if (!vocab || !scratch) goto memory;
     size_t vocab_bytes = put_vocab(k, vocab, &m.node_count);
 
-    sr_section list[16 + SR_MODEL_MAX_LAYERS];
+    sr_section list[16 + 2 * SR_MODEL_MAX_LAYERS];
     uint32_t n = 0;
 #define SECTION(kind_, index_, bytes_) list[n++] = (sr_section){(uint32_t)(kind_), index_, 0, bytes_, 0}
     SECTION(SR_MODEL_META, 0, SR_MODEL_META_BYTES);
@@ -284,12 +313,13 @@ static int64_t write_kept(const kept *k, const sr_write_options *o, uint8_t **ou
     SECTION(SR_MODEL_POSITIONS, 0, (uint64_t)position_rows * sr_coding_row_bytes(m.position_coding, m.dim, 0));
     uint64_t bias_count = m.attention_bias_reach ? (uint64_t)m.heads * (2 * m.attention_bias_reach - 1) : 0;
     if (bias_count) SECTION(SR_MODEL_ATTENTION_BIAS, 0, bias_count * 4);
-    if (s->exit_means) SECTION(SR_MODEL_EXIT_MEANS, 0, ((uint64_t)m.layers + 1) * m.dim * 4);
     uint64_t layer_bytes = sr_coding_row_bytes(m.layer_coding, m.dim, 0) * (4ull * m.dim + m.ffn_dim) +
                            sr_coding_row_bytes(m.layer_coding, m.ffn_dim, 0) * (uint64_t)m.dim +
                            4 * (9ull * m.dim + m.ffn_dim);
     for (uint32_t l = 1; l <= m.layers; l++) SECTION(SR_MODEL_LAYER, l, layer_bytes);
     if (o->with_ids) SECTION(SR_MODEL_PIECE_IDS, 0, (uint64_t)k->count * 3);
+    for (uint32_t i = 0; i < o->whitening_count; i++)
+        SECTION(SR_MODEL_WHITENING, o->whitenings[i].layer, sr_whitening_bytes(m.dim, o->whitenings[i].rows));
 #undef SECTION
     uint64_t total = sr_container_layout(list, n);
     file = calloc(1, total);
@@ -329,11 +359,11 @@ static int64_t write_kept(const kept *k, const sr_write_options *o, uint8_t **ou
         case SR_MODEL_ATTENTION_BIAS:
             put_floats(&p, s->attention_bias, bias_count);
             break;
-        case SR_MODEL_EXIT_MEANS:
-            put_floats(&p, s->exit_means, ((size_t)m.layers + 1) * m.dim);
-            break;
         case SR_MODEL_LAYER:
             e = put_layer(p, &s->layer[list[i].index - 1], &m, scratch);
+            break;
+        case SR_MODEL_WHITENING:
+            put_whitening(p, whitening_of(o, list[i].index), m.dim);
             break;
         default:
             for (uint32_t r = 0; r < k->count; r++, p += 3) {
@@ -358,8 +388,10 @@ memory:
 int64_t sr_model_write(const sr_source_model *source, const sr_write_options *options, uint8_t **out) {
     if (!source || !options || !out || options->layers > source->meta.layers) return SR_E_ARGUMENT;
     if (!all_finite(source, options->layers)) return SR_E_NAN;
+    int64_t e = whitenings_are_good(options, source->meta.dim);
+    if (e < 0) return e;
     kept k = {0};
-    int64_t e = choose_pieces(&k, source, options);
+    e = choose_pieces(&k, source, options);
     if (e == 0) e = write_kept(&k, options, out);
     free(k.order);
     return e;

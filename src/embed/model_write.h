@@ -31,9 +31,14 @@ typedef struct {
     const float *positions; /* rows of max_tokens + position_offset; token type 0 is added already */
     const float *embedding_gain, *embedding_shift;
     const float *attention_bias; /* [heads][2 * reach - 1] */
-    const float *exit_means;     /* [layers + 1][dim], or null */
     sr_source_layer layer[SR_MODEL_MAX_LAYERS];
 } sr_source_model;
+
+/* One exit's whitening, as sr_model_whitening reads it. */
+typedef struct {
+    uint32_t layer, rows; /* rows: SR_MIN_DIM to dim */
+    const float *mean, *map;
+} sr_source_whitening;
 
 typedef struct {
     uint32_t layers;           /* written, at most the source's */
@@ -41,6 +46,8 @@ typedef struct {
     const float *piece_weight; /* for product quantisation; null: alike */
     uint32_t embedding_coding, subspaces, position_coding, layer_coding, score_coding;
     int with_ids;
+    const sr_source_whitening *whitenings; /* null: none. Layers differ and are written */
+    uint32_t whitening_count;
     void (*progress)(const char *what, double done);
 } sr_write_options;
 

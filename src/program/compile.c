@@ -1,7 +1,7 @@
 /* smartrouter compile: a route file (.json) to a route asset (.srr). */
 #include "asset_write.h"
 #include "embed/model.h"
-#include "program/compile_map.h"
+#include "own_map.h"
 #include "program/engine.h"
 #include "program/http.h"
 #include "program/routes_file.h"
@@ -14,7 +14,7 @@ static const cli_option options[] = {
     {"--model", "FILE", "encoder model (.srm); default: the one that make built"},
     {"--table", "FILE", "piece table (.srt), for a fit that has an exit for it"},
     {"--fit", "FILE", "what tune learned (.srf); default: the route file's \"fit\""},
-    {"--map", NULL, "without a fit: fit a map on the utterances themselves, at each exit"},
+    {"--no-map", NULL, "without a fit: plain cosine, rather than the model's whitening and the routes' own directions"},
     {"--server", "URL", "embed by an OpenAI-compatible server: .../v1/embeddings"},
     {"--server-model", "NAME", "the model to ask the server for; default: the route file's"},
     {"--key-variable", "NAME", "environment variable that holds the server's key"},
@@ -26,7 +26,7 @@ static const cli_option options[] = {
 static const cli_command command = {
     "compile", "make a route asset (.srr) from a route file (.json)", "[options] ROUTES.json", options,
     "  smartrouter compile routes/five-routes.json --output five-routes.srr\n"
-    "  smartrouter compile support-desk.json --map\n"
+    "  smartrouter compile support-desk.json --no-map -o plain.srr\n"
     "  smartrouter compile support-desk.json --server http://127.0.0.1:8000/v1 --server-model Qwen3-Embedding-8B\n"};
 
 /* One compile under way: everything that the writer reads stays alive here. */
@@ -42,6 +42,7 @@ typedef struct {
     float *vectors[SR_MAX_EXITS], *means[SR_MAX_EXITS], *heads[SR_MAX_EXITS], *maps[SR_MAX_EXITS];
     sr_route_params *params[SR_MAX_EXITS];
     uint32_t exit_count;
+    bool refuses_a_map;
 } compile_job;
 
 static sr_text text_of(const char *s) {
@@ -85,7 +86,7 @@ static bool open_fit(compile_job *job, const char *routes_path, const char *fit_
     return rc >= 0;
 }
 
-/* The exits: the fit's when there is one, else the route file's layers with the model's own centring. */
+/* The exits: the fit's when there is one, else the route file's layers. */
 static bool plan_exits(compile_job *job, const char *routes_path) {
     static const uint32_t usual[] = {1, 4, 9};
     const routes_file *f = &job->source;
@@ -120,9 +121,7 @@ static bool plan_exits(compile_job *job, const char *routes_path) {
         out->dim = out->row_dim = info.dim;
         out->pooling = info.pooling;
         out->model_id = info.id, out->prefix = info.prefix, out->model_content = info.content;
-        float *mean = memory(sizeof(float) * info.dim);
-        if (sr_model_exit_mean(job->engine.model, out->layer, mean) >= 0) out->mean = mean;
-        job->means[job->exit_count++] = mean;
+        job->exit_count++;
     }
     return true;
 }
@@ -207,21 +206,41 @@ static bool embed_with_server(compile_job *job, const cli_args *args) {
     return true;
 }
 
-static bool learn_maps(compile_job *job) {
-    if (job->fit) return cli_error("--map, or a fit (the route file or --fit names one), not both"), false;
-    for (uint32_t x = 0; x < job->exit_count; x++) {
-        free(job->means[x]), job->means[x] = NULL;
-        if (!compile_map(job->routes, job->source.route_count, &job->exits[x], &job->maps[x], &job->means[x]))
-            return false;
+/* Without a fit: the model's whitening, where it has one of this layer, and what tells these routes apart in it. */
+static bool learn_map(compile_job *job, uint32_t x) {
+    sr_write_exit *e = &job->exits[x];
+    const sr_write_route *routes = job->routes;
+    uint32_t route_count = job->source.route_count;
+    int rows = sr_model_whitening(job->engine.model, e->layer, NULL, NULL);
+    if (rows == 0) return true;
+    int rc = rows;
+    if (rows > 0) {
+        float *whitening = memory((size_t)rows * e->dim * sizeof *whitening);
+        void *work = memory(sr_own_map_work_bytes(routes, route_count, e->dim, (uint32_t)rows));
+        e->mean = job->means[x] = memory(e->dim * sizeof(float));
+        job->maps[x] =
+            memory((size_t)sr_own_map_rows(routes, route_count, e->dim, (uint32_t)rows) * e->dim * sizeof(float));
+        rc = sr_model_whitening(job->engine.model, e->layer, job->means[x], whitening);
+        if (rc >= 0) rc = sr_own_map(routes, route_count, e, whitening, (uint32_t)rows, job->maps[x], work);
+        free(whitening), free(work);
     }
+    if (rc < 0) cli_error("the map after layer %u: %s (%s)", e->layer, sr_error_text(rc), sr_error_name(rc));
+    return rc >= 0;
+}
+
+static bool learn_maps(compile_job *job) {
+    for (uint32_t x = 0; x < job->exit_count; x++)
+        if (!learn_map(job, x)) return false;
     return true;
 }
 
 /* Which exits, and why these. */
-static void note_exits(const compile_job *job, bool mapped) {
+static void note_exits(const compile_job *job) {
     char layers[256] = "";
+    uint32_t mapped = 0;
     for (uint32_t x = 0; x < job->exit_count; x++) {
         const sr_write_exit *e = &job->exits[x];
+        mapped += e->map != NULL;
         size_t used = strlen(layers);
         if (e->embedder == SR_EMBEDDER_ENCODER)
             snprintf(layers + used, sizeof layers - used, "%slayer %u", used ? ", " : "", e->layer);
@@ -234,9 +253,11 @@ static void note_exits(const compile_job *job, bool mapped) {
              : job->source.layer_count ? " (the route file's)"
              : job->engine.model       ? " (the usual ones; \"exits\" in the route file chooses others)"
                                        : "",
-             job->fit ? "the fit's maps"
-             : mapped ? "a map fitted on the utterances"
-                      : "plain cosine; --map fits a map on the utterances");
+             job->fit                                   ? "the fit's maps"
+             : mapped == job->exit_count                ? "the model's whitening and what tells these routes apart"
+             : mapped                                   ? "the model's whitening where it has one, else plain cosine"
+             : job->engine.model && !job->refuses_a_map ? "plain cosine: the model has no whitening of these layers"
+                                                        : "plain cosine");
 }
 
 static bool write_asset(compile_job *job, const cli_args *args, const char *path) {
@@ -267,7 +288,7 @@ static bool write_asset(compile_job *job, const cli_args *args, const char *path
         if (fine && strcmp(path, "-") != 0)
             cli_note("%s: %u routes, %u utterances, %u exits, %lld bytes", path, f->route_count, f->utterance_count,
                      job->exit_count, (long long)bytes),
-                note_exits(job, cli_given(args, "--map"));
+                note_exits(job);
         free(work), free(out);
     }
     if (rc < 0) cli_error("%s: %s (%s)", path, sr_error_text(rc), sr_error_name(rc));
@@ -298,7 +319,13 @@ int sr_cmd_compile(int argc, char **argv) {
 
     compile_job *job = memory(sizeof *job);
     bool server = cli_given(&args, "--server");
+    job->refuses_a_map = cli_given(&args, "--no-map");
     bool fine = routes_file_read(path, &job->source);
+    bool named_fit = cli_given(&args, "--fit");
+    if (fine && server && (named_fit || job->source.fit))
+        cli_error("%s%s and --server exclude each other: a fit is pinned to the vectors that it was made of",
+                  named_fit ? "" : path, named_fit ? "--fit" : ": \"fit\""),
+            fine = false;
     if (fine) gather_routes(job);
     if (fine && !server) {
         const char *table = cli_value(&args, "--table"), *model = cli_value(&args, "--model");
@@ -308,11 +335,11 @@ int sr_cmd_compile(int argc, char **argv) {
         if (fine) fine = plan_exits(job, path);
         if (fine) apply_source(job);
         fine = fine && embed_with_encoder(job, (int)threads);
+        if (fine && !job->fit && !job->refuses_a_map) fine = learn_maps(job);
     } else if (fine) {
         fine = embed_with_server(job, &args);
         if (fine) apply_source(job);
     }
-    if (fine && cli_given(&args, "--map")) fine = learn_maps(job);
     fine = fine && write_asset(job, &args, output ? output : named);
     free(named);
     free_job(job);

@@ -17,7 +17,7 @@ static const struct {
     {"embed", "turn texts into vectors", sr_cmd_embed},
     {"adapt", "fit an encoder's gains, biases and norms to labelled prompts", sr_cmd_adapt},
     {"tune", "make a route file and its fit from a corpus", sr_cmd_tune},
-    {"whiten", "make a map for any routes from prompts with topics", sr_cmd_whiten},
+    {"whiten", "make a model's whitening from prompts with topics", sr_cmd_whiten},
     {"import", "make a .srv file of vectors from elsewhere", sr_cmd_import},
     {"eval", "accuracy of a router on labelled prompts, with intervals", sr_cmd_eval},
     {"sweep", "how many utterances, how long, in which words and languages", sr_cmd_sweep},

@@ -31,6 +31,7 @@ static const char usage[] =
     "  --layer-coding q4|q8|f32  (q4)\n"
     "  --scores f32|u16|u8       piece scores (u16)\n"
     "  --adapter FILE            numbers that smartrouter adapt fitted (.sra)\n"
+    "  --whitening FILE          of each exit, for tables without a fit: what smartrouter whiten made (.srf)\n"
     "  --no-ids                  leave out the pieces' upstream numbers\n"
     "\n"
     "examples:\n"
@@ -39,7 +40,7 @@ static const char usage[] =
     "  smartrouter model --from e5-small-q4.bin -o small.srm --vocab 100000 --embedding pq48 --layers 9\n";
 
 typedef struct {
-    const char *from, *folder, *to, *vocab, *counts, *write_counts, *adapter;
+    const char *from, *folder, *to, *vocab, *counts, *write_counts, *adapter, *whitening;
     const char *frequencies[256];
     int frequency_count;
     sr_write_options write;
@@ -129,6 +130,8 @@ static int parse(int argc, char **argv, arguments *a) {
             a->counts = value;
         else if (strcmp(name, "--adapter") == 0)
             a->adapter = value;
+        else if (strcmp(name, "--whitening") == 0)
+            a->whitening = value;
         else if (strcmp(name, "--write-counts") == 0)
             a->write_counts = value;
         else if (strcmp(name, "--vocab") == 0) {
@@ -243,8 +246,11 @@ int sr_cmd_model(int argc, char **argv) {
     uint8_t *keep = calloc(source.model.piece_count, 1), *file = 0;
     float *weight = calloc(source.model.piece_count, sizeof *weight);
     e = keep && weight ? choose_pieces(&source, &a, keep, weight) : SR_E_MEMORY;
+    if (e == 0 && a.whitening) e = sr_source_whitening_read(&source, a.whitening, &a.write);
     int64_t bytes = e < 0 ? e : sr_model_write(&source.model, &a.write, &file);
-    if (bytes < 0)
+    if (bytes < 0 && source.error[0])
+        fprintf(stderr, "smartrouter model: %s\n", source.error);
+    else if (bytes < 0)
         fprintf(stderr, "smartrouter model: %s\n", sr_error_text((int)bytes));
     else if (file_write(a.to, file, (size_t)bytes))
         fprintf(stderr, "smartrouter model: %s: %lld bytes, %u layers\n", a.to, (long long)bytes, a.write.layers);

@@ -39,6 +39,10 @@ int sr_source_precompiled_map(sr_model_source *source, const char *base64);
 int sr_source_fail(sr_model_source *source, const char *where, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* The exits' whitenings of a fit that `smartrouter whiten` wrote, into options. They must be of this model's id,
+ * prefix, dimensions, and of layers that are written. */
+int sr_source_whitening_read(sr_model_source *source, const char *path, sr_write_options *options);
+
 void sr_source_close(sr_model_source *source);
 /* Memory that sr_source_close frees; null when there is none. */
 void *sr_source_own(sr_model_source *source, size_t bytes);

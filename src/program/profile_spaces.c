@@ -1,6 +1,5 @@
 /* Spaces: see profile_spaces.h. */
 #include "program/profile_spaces.h"
-#include "program/compile_map.h"
 #include "program/eval_space.h"
 #include "program/fit.h"
 #include "program/parallel.h"
@@ -63,10 +62,18 @@ static void whiten(const ordinary_space *o, space_parts *p) {
             p->map[i * o->dim + d] = o->basis[i * o->dim + d] / (o->spread[i] > 1e-6f ? o->spread[i] : 1e-6f);
 }
 
+/* Numbers a mapped row: the directions that tell the routes apart, and as many whitened ones, up to 12, as so many
+ * utterances can say something about. */
+static size_t map_rows(size_t utterances, uint32_t routes) {
+    size_t spare = utterances > routes ? (utterances - routes) / 2 : 0;
+    size_t rows = routes - 1 + (spare < 12 ? spare : 12);
+    return rows < SR_MIN_DIM && utterances > SR_MIN_DIM + 1 ? SR_MIN_DIM : rows;
+}
+
 /* The map that `tune` would fit; rows[train_count][row_dim] are the training rows in it. */
 static bool learn_map(const space_table *t, space_parts *p, float *rows) {
     const ordinary_space *o = t->ordinary;
-    size_t dim = o->basis_dim, wanted = compile_map_row_dim(t->train_count, t->label_count);
+    size_t dim = o->basis_dim, wanted = map_rows(t->train_count, t->label_count);
     if (t->label_count > dim)
         return cli_error("a map for %u labels wants vectors of as many dimensions, not %zu", t->label_count, dim),
                false;

@@ -1,4 +1,4 @@
-/* smartrouter whiten: a map for any routes, from prompts whose topics are known.
+/* smartrouter whiten: the whitening that a model gives to tables without a fit, from prompts whose topics are known.
  *
  * An embedder's strongest directions are largely those in which prompts about one thing differ: language, length,
  * manner. Routes are told apart by the others. So each direction is divided by (a power of) its spread within topics,
@@ -14,16 +14,16 @@ static const cli_option options[] = {
     {"--vectors", "FILES",
      "the prompts' vectors, one .srv an exit, with commas between (smartrouter embed makes them)"},
     {"--topic", "FIELD", "the field that says what a prompt is about (default topic); topics count by route"},
-    {"--row-dim", "N", "numbers a mapped row (default 96)"},
+    {"--row-dim", "N", "numbers a mapped row (default 320)"},
     {"--exponent", "E", "whitening: 0 none, 1 full (default 0.75)"},
-    {"--output", "FILE", "or -o: the fit to write (default any-routes.srf)"},
+    {"--output", "FILE", "or -o: the fit to write, for smartrouter model --whitening (default whitening.srf)"},
     {0}};
 static const cli_command command = {
-    "whiten", "make a map for any routes from prompts with topics", "[options] --vectors FILES FILE.jsonl | FOLDER ...",
+    "whiten", "make a model's whitening from prompts with topics", "[options] --vectors FILES FILE.jsonl | FOLDER ...",
     options,
     "  smartrouter embed --exits 1,4,9 --f16 routes/corpus -o corpus-{exit}.srv\n"
-    "  smartrouter whiten --vectors corpus-1.srv,corpus-4.srv,corpus-9.srv routes/corpus -o routes/any-routes.srf\n"
-    "  then \"fit\": \"any-routes.srf\" in a route file beside it\n"};
+    "  smartrouter whiten --vectors corpus-1.srv,corpus-4.srv,corpus-9.srv routes/corpus -o routes/whitening.srf\n"
+    "  smartrouter model --from e5-small-q4.bin -o general-model.srm --whitening routes/whitening.srf\n"};
 
 enum { MAX_BASIS = 384 };
 
@@ -170,8 +170,7 @@ static bool whiten_all(const whitening *job, const char *list, const char *outpu
     char notes[256];
     snprintf(notes, sizeof notes, "smartrouter whiten: %zu prompts of %u topics; row_dim %zu, exponent %g",
              job->prompts.count, job->topic_count, job->row_dim, job->exponent);
-    sr_write_asset w = {
-        .name = {"any routes", 10}, .notes = {notes, strlen(notes)}, .exits = exits, .exit_count = count};
+    sr_write_asset w = {.name = {"whitening", 9}, .notes = {notes, strlen(notes)}, .exits = exits, .exit_count = count};
     fine = fine && fit_save(output, &w);
     for (uint32_t i = 0; i < count; i++) srv_free(&files[i]), free(maps[i]), free(means[i]);
     cli_list_free(paths, path_count);
@@ -184,7 +183,7 @@ int sr_cmd_whiten(int argc, char **argv) {
     if (parsed) return parsed > 0 ? CLI_OK : CLI_USAGE;
     whitening job = {0};
     long row_dim;
-    if (!cli_number(&args, "--row-dim", SR_MIN_DIM, MAX_BASIS, 96, &row_dim) ||
+    if (!cli_number(&args, "--row-dim", SR_MIN_DIM, MAX_BASIS, 320, &row_dim) ||
         !cli_decimal(&args, "--exponent", 0, 2, 0.75, &job.exponent))
         return CLI_USAGE;
     job.row_dim = (size_t)row_dim;
@@ -195,7 +194,7 @@ int sr_cmd_whiten(int argc, char **argv) {
     bool fine = labelled_read(args.rest, args.rest_count, &(labelled_options){0}, &job.prompts);
     if (fine) {
         fine =
-            number_topics(&job, field ? field : "topic") && whiten_all(&job, list, output ? output : "any-routes.srf");
+            number_topics(&job, field ? field : "topic") && whiten_all(&job, list, output ? output : "whitening.srf");
         labelled_free(&job.prompts);
     }
     free(job.topic);

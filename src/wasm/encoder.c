@@ -45,9 +45,10 @@ SR_EXPORT(model_extend) int sr_wasm_model_extend(sr_wasm_model *s, size_t availa
     return code < 0 ? code : 0;
 }
 
-/* Mean of ordinary prompts' vectors at an exit: out[dim]. */
-SR_EXPORT(model_exit_mean) int sr_wasm_model_exit_mean(const sr_wasm_model *s, uint32_t layer, float *out) {
-    return sr_model_exit_mean(s->model, layer, out);
+/* The model's whitening of an exit: mean[dim], map[rows][dim], or both null. Returns rows, 0 for none. */
+SR_EXPORT(model_whitening)
+int sr_wasm_model_whitening(const sr_wasm_model *s, uint32_t layer, float *mean, float *map) {
+    return sr_model_whitening(s->model, layer, mean, map);
 }
 
 /* For vectors without a route asset: the `encoder` embedder and compiling. One encoder reads one text at a time. */

@@ -6,6 +6,7 @@
 #include "asset_write.h"
 #include "embed/model.h"
 #include "exports.h"
+#include "own_map.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +19,9 @@ typedef struct {
     sr_write_exit exits[SR_MAX_EXITS];
     sr_route_params *params[SR_MAX_EXITS];
     float *heads[SR_MAX_EXITS];
+    float *maps[SR_MAX_EXITS]; /* made by writer_finish of the whitenings */
+    const float *whitening[SR_MAX_EXITS];
+    uint32_t whitening_rows[SR_MAX_EXITS];
     void *file;
 } writer_session;
 
@@ -41,6 +45,7 @@ SR_EXPORT(writer_close) void sr_wasm_writer_close(writer_session *s) {
     for (int i = 0; i < SR_MAX_EXITS; i++) {
         free(s->params[i]);
         free(s->heads[i]);
+        free(s->maps[i]);
     }
     free(s->routes);
     free(s->texts);
@@ -146,8 +151,25 @@ SR_EXPORT(writer_low_margin) void sr_wasm_writer_low_margin(writer_session *s, u
 SR_EXPORT(writer_vectors) void sr_wasm_writer_vectors(writer_session *s, uint32_t exit, const float *vectors) {
     s->exits[exit].vectors = vectors;
 }
-SR_EXPORT(writer_mean) void sr_wasm_writer_mean(writer_session *s, uint32_t exit, const float *mean) {
+/* The exit's map will be the whitening, map[rows][dim] of a vector less mean[dim], with the routes' own directions. */
+SR_EXPORT(writer_whitening)
+void sr_wasm_writer_whitening(writer_session *s, uint32_t exit, uint32_t rows, const float *mean, const float *map) {
     s->exits[exit].mean = mean;
+    s->whitening[exit] = map;
+    s->whitening_rows[exit] = rows;
+}
+
+static int learn_map(writer_session *s, uint32_t x) {
+    sr_write_exit *e = &s->exits[x];
+    uint32_t count = s->asset.route_count, rows = s->whitening_rows[x];
+    size_t numbers = (size_t)sr_own_map_rows(s->routes, count, e->dim, rows) * e->dim;
+    free(s->maps[x]);
+    s->maps[x] = sr_wasm_alloc(numbers * sizeof(float));
+    void *work = sr_wasm_alloc(sr_own_map_work_bytes(s->routes, count, e->dim, rows));
+    int code =
+        s->maps[x] && work ? sr_own_map(s->routes, count, e, s->whitening[x], rows, s->maps[x], work) : SR_E_MEMORY;
+    free(work);
+    return code;
 }
 
 /* Writes. Returns the file's address (the session's, file_bytes long) or a negative error; then see bad. */
@@ -159,6 +181,10 @@ intptr_t sr_wasm_writer_finish(writer_session *s, int rows_are_f32, int with_pla
     }
     s->asset.texts = with_texts ? s->texts : NULL;
     s->bad = SR_NO_UTTERANCE;
+    for (uint32_t x = 0; x < s->asset.exit_count; x++) {
+        int code = s->whitening[x] ? learn_map(s, x) : SR_OK;
+        if (code < 0) return code;
+    }
     int64_t bytes = sr_asset_write_bytes(&s->asset), work_bytes = sr_asset_write_work_bytes(&s->asset);
     if (bytes < 0) return (intptr_t)bytes;
     if (work_bytes < 0) return (intptr_t)work_bytes;

@@ -79,7 +79,6 @@ static inline sr_source_model model_source(void) {
     s.positions = model_numbers(MODEL_TOKENS * MODEL_DIM, 0.2f, 0);
     s.embedding_gain = model_numbers(MODEL_DIM, 0.5f, 1);
     s.embedding_shift = model_numbers(MODEL_DIM, 0.2f, 0);
-    s.exit_means = model_numbers((MODEL_LAYERS + 1) * MODEL_DIM, 0.1f, 0);
     for (int l = 0; l < MODEL_LAYERS; l++) {
         sr_source_layer *y = &s.layer[l];
         sr_source_matrix *square[] = {&y->q, &y->k, &y->v, &y->out};

@@ -27,11 +27,45 @@ TEST(reads_every_coding_back) {
         }
         const float *position = o.model->positions + 5 * MODEL_DIM;
         for (int d = 0; d < MODEL_DIM; d++) CHECK_NEAR(position[d], s.positions[5 * MODEL_DIM + d], c ? 0.001 : 0);
-        CHECK_INT(sr_model_exit_mean(o.model, 2, row), 0);
-        CHECK(row[3] == s.exit_means[2 * MODEL_DIM + 3]);
-        CHECK_INT(sr_model_exit_mean(o.model, MODEL_LAYERS + 1, row), SR_E_EXIT);
         close_model(&o);
     }
+}
+
+/* A map for tables without a fit travels with the model, in 8 bits. */
+TEST(whitenings_are_read_back_and_checked) {
+    sr_source_model s = model_source();
+    sr_write_options w = model_options();
+    const float *mean = model_numbers(MODEL_DIM, 0.1f, 0), *map = model_numbers(5 * MODEL_DIM, 2, 0);
+    sr_source_whitening list[] = {{1, 5, mean, map}, {0, 4, map, map}};
+    w.whitenings = list, w.whitening_count = 2;
+    uint8_t *file;
+    int64_t bytes = sr_model_write(&s, &w, &file);
+    CHECK(bytes > 0);
+    uint8_t *damaged = test_alloc((size_t)bytes);
+    memcpy(damaged, file, (size_t)bytes);
+    damaged[bytes - 1] ^= 1; /* of the last section: layer 0's */
+    opened o;
+    CHECK_INT(open_bytes(&o, file, (size_t)bytes), 0);
+    float got_mean[MODEL_DIM], got[5 * MODEL_DIM];
+    CHECK_INT(sr_model_whitening(o.model, 1, NULL, NULL), 5);
+    CHECK_INT(sr_model_whitening(o.model, 1, got_mean, got), 5);
+    CHECK(memcmp(got_mean, mean, sizeof got_mean) == 0);
+    for (int i = 0; i < 5 * MODEL_DIM; i++) CHECK_NEAR(got[i], map[i], 2.0 / 127);
+    CHECK_INT(sr_model_whitening(o.model, 2, got_mean, got), 0);
+    close_model(&o);
+    CHECK_INT(open_bytes(&o, damaged, (size_t)bytes), 0); /* the encoder needs none of it */
+    CHECK_INT(sr_model_whitening(o.model, 1, NULL, NULL), 5);
+    CHECK_INT(sr_model_whitening(o.model, 0, NULL, NULL), SR_E_CHECKSUM);
+    close_model(&o);
+    list[1].layer = 1;
+    CHECK_INT(sr_model_write(&s, &w, &file), SR_E_ARGUMENT); /* one layer twice */
+    list[1].layer = MODEL_LAYERS + 1;
+    CHECK_INT(sr_model_write(&s, &w, &file), SR_E_ARGUMENT);
+    list[1] = (sr_source_whitening){0, MODEL_DIM + 1, map, map};
+    CHECK_INT(sr_model_write(&s, &w, &file), SR_E_ARGUMENT);
+    float infinite[MODEL_DIM] = {INFINITY};
+    list[1] = (sr_source_whitening){0, 4, infinite, map};
+    CHECK_INT(sr_model_write(&s, &w, &file), SR_E_NAN);
 }
 
 TEST(halves_go_there_and_back) {

@@ -17,7 +17,9 @@ static void run(sr_model *m) {
                     if (!(vector[i] >= -1.001f && vector[i] <= 1.001f)) abort();
     char piece[SR_MAX_PIECE_BYTES + 1];
     sr_model_piece_text(m, 1, piece);
-    free(mem), free(vector);
+    float *whitening = malloc((size_t)m->meta.dim * m->meta.dim * sizeof *whitening);
+    for (uint32_t l = 0; l <= 3; l++) sr_model_whitening(m, l, vector, whitening);
+    free(mem), free(vector), free(whitening);
 }
 
 static void try_one(const uint8_t *data, size_t bytes, int make_right) {
@@ -42,6 +44,9 @@ static void change_small_model(const uint8_t *data, size_t bytes) {
     if (!small) {
         sr_source_model s = model_source();
         sr_write_options w = model_options();
+        const float *numbers = model_numbers(4 * MODEL_DIM, 1, 0);
+        sr_source_whitening whitening = {1, 4, numbers, numbers};
+        w.whitenings = &whitening, w.whitening_count = 1;
         w.layers = 1, w.layer_coding = SR_CODING_Q4, w.embedding_coding = SR_CODING_Q8_BLOCKS;
         small_bytes = (size_t)sr_model_write(&s, &w, &small);
     }

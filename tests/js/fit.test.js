@@ -105,39 +105,6 @@ test('report makes the table of spaces', async (t) => {
   assert.match(lines[2], /^\| stand-in \| plain cosine \| - \| \d+\.\d \|/);
 });
 
-test('compile --map fits a map on the utterances, the same each time, and says when it cannot', async (t) => {
-  // what a prompt is about pulls harder than its route does: a map has something to learn
-  const server = await serveVectors({ pull: { route: 0.6, source: 1.5 } });
-  t.after(() => server.close());
-  const f = folder(t);
-  f.write('tests.jsonl', rows(150, 'tests', (i, route) => ({ text: `test ${i} route:${route} source:${(i * 7) % 5}` })));
-  const table = (count, more = {}) => JSON.stringify({
-    name: 'three', fallback: 'other', embedder: { model: 'stand-in' }, ...more,
-    routes: [{ id: 'other' }, ...labels.map((id) => ({ id, utterances: Array.from({ length: count }, (_, i) => `utterance ${i} route:${id} source:${i % 5}`), negatives: [`not route:${id}`] }))],
-  });
-  f.write('routes.json', table(16));
-  const compile = (...args) => run(f.path, ['compile', '--server', server.url, ...args]);
-  const right = async (asset) => {
-    const made = await run(f.path, ['embed', '--server', server.url, '--server-model', 'stand-in', 'tests.jsonl', '-o', 'tests.srv']);
-    assert.equal(made.status, 0, made.stderr);
-    const result = await run(f.path, ['eval', '--routes', asset, '--vectors', 'tests.srv', '--json', 'tests.jsonl']);
-    assert.equal(result.status, 0, result.stderr);
-    return JSON.parse(result.stdout).sets[0].accuracy.value;
-  };
-  for (const args of [['-o', 'plain.srr'], ['--map', '-o', 'a.srr'], ['--map', '-o', 'b.srr']]) {
-    const { status, stderr } = await compile('routes.json', ...args);
-    assert.equal(status, 0, stderr);
-    assert.match(stderr, args.length === 3 ? /by a map fitted on the utterances/ : /by plain cosine; --map fits a map/);
-  }
-  assert.deepEqual(readFileSync(join(f.path, 'a.srr')), readFileSync(join(f.path, 'b.srr')));
-  const [plain, mapped] = [await right('plain.srr'), await right('a.srr')];
-  assert.ok(mapped > plain + 0.03, `map ${mapped}, plain ${plain}`);
-  f.write('few.json', table(1));
-  const few = await compile('few.json', '--map', '-o', 'few.srr');
-  assert.equal(few.status, 3);
-  assert.match(few.stderr, /3 utterances of 3 routes are too few for a map/);
-});
-
 const written = {
   kitchen: { en: ['how long do I boil an egg', 'a soup with leeks', 'my dough does not rise', 'what goes with roast lamb'], de: ['wie lange kocht ein Ei', 'Suppe mit Lauch', 'mein Teig geht nicht auf', 'was passt zu Lammbraten'] },
   garden: { en: ['when do I prune roses', 'slugs eat my lettuce', 'moss in the lawn', 'which hedge grows fast'], de: ['wann schneide ich Rosen', 'Schnecken fressen Salat', 'Moos im Rasen', 'welche Hecke wächst schnell'] },
@@ -168,7 +135,38 @@ test('two fresh runs of tune and compile write the same bytes, and a fit of anot
   const other = await run(f.path, ['compile', 'house-1/house.json', '--model', model('parity'), '-o', 'x.srr']);
   assert.equal(other.status, 3);
   assert.match(other.stderr, /the fit was made for model multilingual-e5-small with content [0-9a-f]{16}; this model is multilingual-e5-small, content [0-9a-f]{16}/);
-  const both = await run(f.path, ['compile', 'house-1/house.json', '--map', '--model', model('smartrouter-model'), '-o', 'x.srr']);
-  assert.equal(both.status, 3);
-  assert.match(both.stderr, /--map, or a fit .*, not both/);
+});
+
+test('compile maps a table without a fit by its model’s whitening, unless that is refused or there is none', async (t) => {
+  const f = folder(t);
+  const model = (name) => fileURLToPath(new URL(`../../build/model/${name}.srm`, import.meta.url));
+  f.write('routes.json', JSON.stringify({ name: 'house', fallback: 'kitchen', embedder: { exits: [1, 2] }, routes: Object.entries(written).map(([id, { en }]) => ({ id, utterances: en })) }));
+  for (const [name, args, note, mapped] of [
+    ['a', [], /layer 1, layer 2 .*by the model's whitening where it has one, else plain cosine/, true],
+    ['b', ['--threads', '1'], /by the model's whitening/, true],
+    ['plain', ['--no-map'], /by plain cosine$/m, false],
+    ['none', ['--model', model('parity')], /by plain cosine: the model has no whitening of these layers/, false],
+  ]) {
+    const made = await run(f.path, ['compile', 'routes.json', '--model', model('general-model'), ...args, '-o', `${name}.srr`]);
+    assert.equal(made.status, 0, made.stderr);
+    assert.match(made.stderr, note);
+    const { asset } = JSON.parse((await run(f.path, ['inspect', '--json', `${name}.srr`])).stdout);
+    assert.equal(asset.exits[0].rowDim < asset.exits[0].dim, mapped);
+    assert.equal(asset.exits[1].rowDim, asset.exits[1].dim, 'there is no whitening after layer 2');
+  }
+  assert.deepEqual(readFileSync(join(f.path, 'a.srr')), readFileSync(join(f.path, 'b.srr')));
+});
+
+test('a fit and a server exclude each other, and the message names the field', async (t) => {
+  const f = folder(t);
+  const routes = [{ id: 'a', utterances: ['x'] }, { id: 'b', utterances: ['y'] }];
+  f.write('fitted.json', JSON.stringify({ name: 'n', fallback: 'a', fit: 'n.srf', embedder: { model: 'm' }, routes }));
+  f.write('bare.json', JSON.stringify({ name: 'n', fallback: 'a', embedder: { model: 'm' }, routes }));
+  const server = ['--server', 'http://127.0.0.1:9/v1'];
+  const inFile = await run(f.path, ['compile', 'fitted.json', ...server]);
+  assert.equal(inFile.status, 3);
+  assert.match(inFile.stderr, /fitted\.json: "fit" and --server exclude each other/);
+  const asked = await run(f.path, ['compile', 'bare.json', ...server, '--fit', 'n.srf']);
+  assert.equal(asked.status, 3);
+  assert.match(asked.stderr, /--fit and --server exclude each other/);
 });

@@ -311,7 +311,7 @@ test('whiten turns down what prompts of one topic differ in', async (t) => {
   const { f } = await embedded(t, { dim: 48, pull: { route: 1, source: 2.5 } }, {
     corpus: about(topics, 'corpus', 960), pool: about(routes, 'pool', 96), tests: about(routes, 'tests', 96),
   });
-  const whitened = await run(f.path, ['whiten', '--vectors', 'corpus.srv', '--row-dim', '24', 'corpus.jsonl', '-o', 'any.srf']);
+  const whitened = await run(f.path, ['whiten', '--vectors', 'corpus.srv', '--row-dim', '24', 'corpus.jsonl', '-o', 'whitening.srf']);
   assert.equal(whitened.status, 0, whitened.stderr);
   const accuracy = async (...more) => {
     const result = await run(f.path, ['sweep', '--pool', 'pool.jsonl', '--vectors', 'pool.srv,tests.srv', '--seeds', '3', '--json', ...more, 'tests.jsonl']);
@@ -319,7 +319,7 @@ test('whiten turns down what prompts of one topic differ in', async (t) => {
     const { results } = JSON.parse(result.stdout).settings.find((s) => s.factor === 'length' && s.length === 4);
     return results.find((r) => r.k === 1).accuracy.value;
   };
-  const [plain, mapped] = [await accuracy(), await accuracy('--fit', 'any.srf')];
+  const [plain, mapped] = [await accuracy(), await accuracy('--fit', 'whitening.srf')];
   assert.ok(mapped > plain + 0.1, `${plain} to ${mapped}`);
   f.write('none.jsonl', [{ id: 'a', text: 'x', route: 'alpha' }]);
   const none = await run(f.path, ['whiten', '--vectors', 'corpus.srv', 'none.jsonl']);

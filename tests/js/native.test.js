@@ -42,6 +42,25 @@ describe('native program and package', () => {
     }
   });
 
+  test('compile gives the same bytes with the general model, whose whitening maps tables without a fit', async () => {
+    const generalPath = path(new URL('build/model/general-model.srm', root)), made = `${folder}/general.srr`;
+    const file = { ...routes, routes: routes.routes.map((r, i) => (i ? r : { ...r, negatives: ['not this'] })) };
+    writeFileSync(`${folder}/general.json`, JSON.stringify(file));
+    const native_ = (...args) => {
+      execFileSync(native, ['compile', `${folder}/general.json`, '-o', made, '--model', generalPath, ...args], { stdio: 'pipe' });
+      return new Uint8Array(readFileSync(made));
+    };
+    const [mapped, plain] = [native_(), native_('--no-map')];
+    assert.notDeepEqual(mapped, plain);
+    for (const variant of variants) {
+      const own = await encoder({ model: new Uint8Array(readFileSync(generalPath)), wasm, variant });
+      assert.deepEqual(await SmartRouter.compile(file, own, { wasm, variant }), mapped);
+      assert.deepEqual(await SmartRouter.compile(file, own, { wasm, variant, map: false }), plain);
+      assert.equal(await own.whitening(2), null);
+      own.dispose();
+    }
+  });
+
   test('routes of one\'s own get the encoder as published, the five routes the one fitted to them', () => {
     const own = `${folder}/own.srr`, say = (...args) => execFileSync(native, args, { encoding: 'utf8', stdio: 'pipe' });
     const madeWith = (file) => JSON.parse(say('inspect', '--json', file)).asset.exits.find((exit) => exit.embedder === 'encoder').modelContent;

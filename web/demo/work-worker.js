@@ -39,8 +39,8 @@ async function embedders(mode, { urls, server, model }, signal, onProgress) {
     encoder({ model: model ?? source, worker: false, onProgress: (got, total) => onProgress({ loading: total ? got / total : 0 }) }));
   const exitsOfMany = (texts, layers, more) => cached(`${raw.modelContent} ${layers}`, texts, (missing) => raw.exitsOfMany(missing, layers, more));
   const embed = async (text) => (await exitsOfMany([text], [raw.layers]))[0][0];
-  const { modelId, modelContent, dimensions, prefix, pooling, layers, mean } = raw;
-  return Object.assign(embed, { modelId, modelContent, dimensions, prefix, pooling, layers, mean, exitsOfMany });
+  const { modelId, modelContent, dimensions, prefix, pooling, layers, whitening } = raw;
+  return Object.assign(embed, { modelId, modelContent, dimensions, prefix, pooling, layers, whitening, exitsOfMany });
 }
 
 let ownServer = null; // with its key, in memory only

@@ -22,8 +22,8 @@ export interface EncoderEmbedder extends Embedder {
   exits(text: string, layers: readonly number[], options?: { signal?: AbortSignal }): Promise<Float32Array[]>;
   /** The same for many texts, by text. */
   exitsOfMany(texts: readonly string[], layers: readonly number[], options?: { signal?: AbortSignal }): Promise<Float32Array[][]>;
-  /** The mean vector of ordinary prompts after that layer, as the model file has it; null when it has none. */
-  mean(layer: number): Promise<Float32Array | null>;
+  /** The model's whitening after that layer, map[rows][dimensions] of a vector less the mean; null when it has none. compile() uses it. */
+  whitening(layer: number): Promise<{ rows: number; mean: Float32Array; map: Float32Array } | null>;
   dispose(): void;
 }
 /** Resolves when the model is whole. */

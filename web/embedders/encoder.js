@@ -46,7 +46,7 @@ function embedder(host, info, layer) {
     many,
     exitsOfMany,
     exits: async (text, layers, more) => (await exitsOfMany([text], layers, more))[0],
-    mean: (at) => host.mean(at),
+    whitening: (at) => host.whitening(at),
     dispose: () => host.dispose(),
   });
 }

@@ -26,11 +26,9 @@ const names = {
   dev: 'public prompts (dev)',
   corpus: 'corpus, languages left out',
   'out-of-scope': 'out of scope and odd prompts',
-  'support-desk': 'support desk, map that knows no routes',
-  'support-desk--map': 'support desk, map of its utterances',
+  'support-desk': 'support desk',
   'support-desk--plain': 'support desk, no map',
-  'smart-home': 'smart home, map that knows no routes',
-  'smart-home--map': 'smart home, map of its utterances',
+  'smart-home': 'smart home',
   'smart-home--plain': 'smart home, no map',
 };
 export const yardstick = (name) => names[name] ?? name;
