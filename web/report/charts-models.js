@@ -68,10 +68,12 @@ export function mapPicture(report) {
     alt: `Two scatter plots of ${rows.length / 2} utterances of ${routes.length} routes: by plain cosine the routes lie upon one another, through the map they lie apart. Routed right: ${words}.`,
     svg: draw({
       width: 760,
-      height: 400,
+      height: 424,
+      marginTop: 32,
       marginLeft: 8,
       marginBottom: 8,
-      fx: { label: null, domain: sides.map(([, side]) => side) },
+      // on top: without an x axis it would stand below, outside of the picture
+      fx: { label: null, axis: 'top', tickSize: 0, domain: sides.map(([, side]) => side) },
       x: { axis: null },
       y: { axis: null },
       facet: { data: rows, x: 'side' },
