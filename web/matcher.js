@@ -3,6 +3,7 @@
 const NAMES = { embedder: ['encoder', 'table', 'external'], pooling: ['mean', 'cls', 'max', 'none'] };
 const XY = 36, HAS_XY = 44, MATCHES = 48, WHY = 2096, INFO = 2800;
 export const WHY_COUNT = 5;
+const KEPT_TEXTS = 4096; // decoding five reasons took as long as the rest of a match
 
 export class Matcher {
   constructor(wasm, bytes) {
@@ -16,7 +17,14 @@ export class Matcher {
       throw error;
     }
     this.learned = new Map(); // exit to [{ id, text, route index }], as in memory
-    this.#describe();
+    this.texts = new Map(); // utterance to text, of those that were reasons
+    try {
+      this.#describe();
+      this.query = wasm.alloc(Math.max(0, ...this.exits.map((e) => e.dim)) * 4);
+    } catch (error) {
+      this.dispose();
+      throw error;
+    }
   }
 
   get dead() {
@@ -69,36 +77,29 @@ export class Matcher {
   /** Vector to decision. */
   match(vector, exit, started = performance.now()) {
     const { wasm } = this;
-    const at = wasm.alloc(vector.length * 4);
-    try {
-      wasm.f32.set(vector, at >> 2);
-      wasm.check(wasm.x.router_match(this.session, exit, at, vector.length, WHY_COUNT));
-    } finally {
-      wasm.free(at);
-    }
+    // another length is refused before anything is read
+    if (vector.length === this.exits[exit]?.dim) wasm.f32.set(vector, this.query >> 2);
+    wasm.check(wasm.x.router_match(this.session, exit, this.query, vector.length, WHY_COUNT));
     return this.decision(started);
   }
 
   /** What the last match or pipeline answer wrote. */
   decision(started, embedder) {
     const { wasm, session } = this;
+    const { u32, f32 } = wasm;
     const w = session >> 2;
-    const [route, nearest, exit, flags] = wasm.u32.subarray(w, w + 4);
-    const [score, margin, confidence] = wasm.f32.subarray(w + 4, w + 7);
-    const [matchCount, whyCount] = wasm.u32.subarray(w + 7, w + 9);
-    const scores = Array.from({ length: matchCount }, (_, i) => {
-      const at = (session + MATCHES + 8 * i) >> 2;
-      return { route: this.routes[wasm.u32[at]].id, score: wasm.f32[at + 1] };
-    });
-    const why = Array.from({ length: whyCount }, (_, i) => {
-      const at = (session + WHY + 12 * i) >> 2;
-      const utterance = wasm.u32[at];
-      const entry = { text: '', route: this.routes[wasm.u32[at + 1]].id, similarity: wasm.f32[at + 2] };
+    const route = u32[w], nearest = u32[w + 1], exit = u32[w + 2], flags = u32[w + 3];
+    const score = f32[w + 4], margin = f32[w + 5], confidence = f32[w + 6];
+    const scores = new Array(u32[w + 7]), why = new Array(u32[w + 8]);
+    for (let i = 0, at = (session + MATCHES) >> 2; i < scores.length; i++, at += 2)
+      scores[i] = { route: this.routes[u32[at]].id, score: f32[at + 1] };
+    for (let i = 0, at = (session + WHY) >> 2; i < why.length; i++, at += 3) {
+      const utterance = u32[at];
+      why[i] = { text: '', route: this.routes[u32[at + 1]].id, similarity: f32[at + 2] };
       const learned = utterance >= this.utteranceCount && this.learned.get(exit)?.[utterance - this.utteranceCount];
-      if (learned) (entry.text = learned.text), (entry.learned = learned.id);
-      else entry.text = this.utterance(utterance).text;
-      return entry;
-    });
+      if (learned) (why[i].text = learned.text), (why[i].learned = learned.id);
+      else why[i].text = this.#text(utterance);
+    }
     const decision = {
       route: this.routes[route].id,
       label: this.routes[route].label,
@@ -116,8 +117,17 @@ export class Matcher {
       why,
       ms: performance.now() - started,
     };
-    if (wasm.u32[(session + HAS_XY) >> 2]) decision.xy = [...wasm.f32.subarray((session + XY) >> 2, ((session + XY) >> 2) + 2)];
+    if (u32[(session + HAS_XY) >> 2]) decision.xy = [f32[(session + XY) >> 2], f32[((session + XY) >> 2) + 1]];
     return decision;
+  }
+
+  #text(utterance) {
+    let text = this.texts.get(utterance);
+    if (text === undefined) {
+      if (this.texts.size === KEPT_TEXTS) this.texts.clear();
+      this.texts.set(utterance, (text = this.utterance(utterance).text));
+    }
+    return text;
   }
 
   utterance(i) {
@@ -144,6 +154,7 @@ export class Matcher {
     this.clear?.();
     this.wasm.x.router_close(this.session);
     this.wasm.free(this.asset);
+    this.wasm.free(this.query);
     this.session = 0;
   }
 }
