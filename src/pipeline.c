@@ -158,22 +158,29 @@ static int answer_blank(sr_pipeline *p, uint32_t exit, sr_decision *out, sr_matc
     return SR_OK;
 }
 
-/* Reads up to a layer, keeping the pooled state of each on the way: pooling costs next to nothing beside a layer, and
- * exits may ask for any of them, in any order. */
-static int read_to(sr_pipeline *p, uint32_t layer) {
+/* A step on the way to a layer; the pooled state of each layer on the way is kept: pooling costs next to nothing beside
+ * a layer, and exits may ask for any of them, in any order. Returns 1 when there is more to do. */
+static int step_to(sr_pipeline *p, uint32_t layer) {
+    int rc;
     if (!p->encoder_started) {
-        int rc = sr_encoder_start(p->encoder, p->text, p->text_bytes);
-        if (rc < 0) return rc;
+        if ((rc = sr_encoder_start(p->encoder, p->text, p->text_bytes)) < 0) return rc;
         p->pieces = rc;
         if ((rc = sr_encoder_advance(p->encoder, 0, p->pooled)) < 0) return rc;
         p->encoder_started = 1, p->reached = 0;
+    } else if (p->reached < layer) {
+        uint32_t next = p->reached + 1;
+        if ((rc = sr_encoder_step(p->encoder, next)) != 0) return rc;
+        if ((rc = sr_encoder_advance(p->encoder, next, p->pooled + (size_t)next * p->model_dim)) < 0) return rc;
+        p->reached = next;
     }
-    while (p->reached < layer) {
-        int rc = sr_encoder_advance(p->encoder, p->reached + 1, p->pooled + (size_t)(p->reached + 1) * p->model_dim);
-        if (rc < 0) return rc;
-        p->reached++;
+    return p->reached < layer;
+}
+
+static int read_to(sr_pipeline *p, uint32_t layer) {
+    int more;
+    while ((more = step_to(p, layer)) > 0) {
     }
-    return SR_OK;
+    return more;
 }
 
 static int encode(sr_pipeline *p, uint32_t exit) {
@@ -209,14 +216,23 @@ int sr_pipeline_answer(sr_pipeline *p, uint32_t exit, const sr_learned *learned,
     return rc;
 }
 
-int sr_pipeline_read(sr_pipeline *p, uint32_t layer) {
-    if (!p || !p->model) return SR_E_ARGUMENT;
-    if (p->blank) return 0;
+static int check_layer(const sr_pipeline *p, uint32_t layer) {
     sr_model_info info;
+    if (!p || !p->model) return SR_E_ARGUMENT;
     int rc = sr_model_info_get(p->model, &info);
-    if (rc >= 0 && layer > info.layers) rc = SR_E_EXIT;
-    if (rc >= 0) rc = read_to(p, layer);
+    return rc < 0 ? rc : layer > info.layers ? SR_E_EXIT : SR_OK;
+}
+
+int sr_pipeline_read(sr_pipeline *p, uint32_t layer) {
+    int rc = check_layer(p, layer);
+    if (rc < 0 || p->blank) return rc;
+    rc = read_to(p, layer);
     return rc < 0 ? rc : p->pieces;
+}
+
+int sr_pipeline_step(sr_pipeline *p, uint32_t layer) {
+    int rc = check_layer(p, layer);
+    return rc < 0 || p->blank ? rc : step_to(p, layer);
 }
 
 const float *sr_pipeline_vector(const sr_pipeline *p) {

@@ -229,6 +229,9 @@ int sr_encoder_start(sr_encoder *e, const char *text, size_t bytes);
 /* Runs the layers up to `layer` (never back) and writes the pooled, unit-length vector[dim]. SR_E_INCOMPLETE when that
  * layer has not arrived. Going on from layer 1 to 8 costs only the layers between. */
 int sr_encoder_advance(sr_encoder *e, uint32_t layer, float *vector);
+/* A step towards that, for callers that must let others in: at most 32 tokens through half a layer. Returns 1 when
+ * there is more to do, 0 when sr_encoder_advance has but to pool; until then it has no vector of the layer before. */
+int sr_encoder_step(sr_encoder *e, uint32_t layer);
 /* The piece ids of the last start. Returns their count; copies at most cap. */
 int sr_encoder_pieces(const sr_encoder *e, uint32_t *ids, size_t cap);
 
@@ -277,6 +280,8 @@ int sr_pipeline_usable(const sr_pipeline *p, uint32_t exit);
 /* Lets the encoder read up to a layer without answering, for callers that slice their work more finely than by exits.
  * Returns the piece count of the text; 0 for a blank one. SR_E_ARGUMENT without a model. */
 int sr_pipeline_read(sr_pipeline *p, uint32_t layer);
+/* A step of that, as sr_encoder_step makes them. Returns 1 when there is more to do, else 0. */
+int sr_pipeline_step(sr_pipeline *p, uint32_t layer);
 /* The embedder's vector of the last answer (dim of its exit), for sr_router_project and sr_router_plane; null when the
  * text was blank or nothing has been answered since start. Overwritten by the next answer. */
 const float *sr_pipeline_vector(const sr_pipeline *p);

@@ -168,6 +168,11 @@ export class Pipe {
     const { wasm } = this.engine;
     return wasm.check(wasm.x.pipeline_read(this.session, layer));
   }
+  /** A step of that: true when there are more. */
+  step(layer) {
+    const { wasm } = this.engine;
+    return wasm.check(wasm.x.pipeline_step(this.session, layer)) > 0;
+  }
   /** Of the last answer; null for a blank text. */
   vector(exit) {
     const { wasm, matcher } = this.engine;

@@ -15,6 +15,10 @@ function messagePause() {
   return () => new Promise((go) => (waiting.push(go), port2.postMessage(0)));
 }
 
+/** A task is over after so many milliseconds, or, since some browsers' clocks are too coarse to tell, so many steps: at most 32 tokens
+ * through half a layer each. In the worker, too: newer text gets in sooner, and a slow machine still answers pings. */
+export const SLICE_MS = 8, SLICE_STEPS = 4;
+
 export class Host {
   /** emit(message): 'state', 'first', 'interim'. pause(): resolves when others have had their turn. */
   constructor(wasm, matcher, { emit, pause, engine }) {
@@ -122,19 +126,11 @@ export class Host {
         const exits = pipe.usable().filter(({ exit }) => exit >= first && exit <= last);
         if (!exits.length) throw fail('SR_NOT_READY', 'the model has not arrived yet');
         pipe.start(text);
-        let decision = null, layer = -1, pieces = 0;
+        let decision = null;
         for (const exit of exits) {
-          // A layer at a time, in the worker too: a newer text gets in sooner, and a slow machine still answers pings.
-          while (layer + 1 < exit.layer) {
-            pieces = pipe.read(++layer);
-            await this.pause();
-            if (this.dropped.has(id)) return null;
-          }
-          if (decision) await this.pause();
-          if (this.dropped.has(id)) return null;
+          if (!(await this.#read(pipe, exit.layer, id))) return null;
           decision = pipe.answer(exit.exit);
-          layer = exit.layer;
-          pieces ||= pipe.read(layer);
+          const pieces = pipe.read(exit.layer);
           if (pieces) decision.pieces = pieces;
           if (decision.confidence >= exit.stopConfidence || !pieces) break;
           if (interim) this.emit({ type: 'interim', id, decision });
@@ -147,6 +143,17 @@ export class Host {
     });
   }
 
+  /** Lets a pipe read up to a layer, with pauses; false when the request was dropped meanwhile. */
+  async #read(pipe, layer, id) {
+    for (let more = true; more; ) {
+      const began = performance.now();
+      for (let steps = 0; more && steps < SLICE_STEPS && performance.now() - began < SLICE_MS; steps++) more = pipe.step(layer);
+      await this.pause();
+      if (this.dropped.has(id)) return false;
+    }
+    return true;
+  }
+
   /** Rows for learning: { exit: row } for each exit that can answer now, in the exit's own space. */
   rows(text) {
     return this.#next(async () => {
@@ -154,8 +161,8 @@ export class Host {
       const rows = {};
       try {
         pipe.start(text);
-        for (const { exit } of pipe.usable()) {
-          await this.pause();
+        for (const { exit, layer } of pipe.usable()) {
+          await this.#read(pipe, layer);
           pipe.answer(exit);
           const vector = pipe.vector(exit);
           if (vector) rows[exit] = project(this.matcher, vector, exit);

@@ -7,12 +7,18 @@
 #include "model.h"
 #include <string.h>
 
+/* Where there is no SIMD nobody gains from many tokens at a time, and a step of theirs would be long. */
+#if defined(__wasm__) && !defined(__wasm_simd128__)
+enum { TOKEN_BLOCK = 8 };
+#else
 enum { TOKEN_BLOCK = 32 };
+#endif
 
 struct sr_encoder {
     const sr_model *model;
     uint32_t tokens, padded; /* padded: to a multiple of 8 */
     int32_t layer;           /* the states are those after this layer; -1: nothing started */
+    uint32_t step;           /* of the next layer: how many were made */
     uint32_t *ids;
     float *states;     /* [token][dim] */
     float *q, *v;      /* [token][dim]; contexts replace q */
@@ -92,7 +98,7 @@ int sr_encoder_start(sr_encoder *e, const char *text, size_t bytes) {
         m->kernels->norm(x, m->positions + (size_t)t * k->dim, m->embedding_norm, m->embedding_norm + k->dim, k->dim,
                          k->norm_epsilon);
     }
-    e->layer = 0;
+    e->layer = 0, e->step = 0;
     return (int)e->tokens;
 }
 
@@ -142,41 +148,56 @@ static const float *relative_bias(const sr_encoder *e, uint32_t head) {
     return reach ? e->model->attention_bias + head * (2 * reach - 1) + (reach - e->tokens) : 0;
 }
 
-static void run_layer(sr_encoder *e, const sr_layer *y) {
+/* First step of a block of tokens: its queries, keys and values. */
+static void project_block(sr_encoder *e, const sr_layer *y, size_t t, size_t n) {
+    uint32_t width = e->model->meta.dim;
+    size_t dim = width, padded = e->padded;
+    quantise(e, e->states + t * dim, n, dim);
+    multiply(e, &y->qkv, 0, width, n, -1, e->q + t * dim, dim);
+    multiply(e, &y->qkv, 2 * width, width, n, -1, e->v + t * dim, dim);
+    multiply(e, &y->qkv, width, width, n, -1, e->wide, dim);
+    for (size_t d = 0; d < dim; d++) {
+        float *key = e->keys + d * padded;
+        for (size_t i = 0; i < n; i++) key[t + i] = e->wide[i * dim + d];
+        for (size_t i = e->tokens; i < padded; i++) key[i] = 0;
+    }
+}
+
+/* Second step, when every block has had its first: attention, and what follows it. */
+static void finish_block(sr_encoder *e, const sr_layer *y, size_t t, size_t n) {
     const sr_model_meta *k = &e->model->meta;
     const sr_matmul_kernels *f = e->model->kernels;
     size_t dim = k->dim, head_dim = dim / k->heads, padded = e->padded;
-
-    for (size_t t = 0; t < e->tokens; t += TOKEN_BLOCK) {
-        size_t n = e->tokens - t < TOKEN_BLOCK ? e->tokens - t : TOKEN_BLOCK;
-        quantise(e, e->states + t * dim, n, dim);
-        multiply(e, &y->qkv, 0, k->dim, n, -1, e->q + t * dim, dim);
-        multiply(e, &y->qkv, 2 * k->dim, k->dim, n, -1, e->v + t * dim, dim);
-        multiply(e, &y->qkv, k->dim, k->dim, n, -1, e->wide, dim);
-        for (size_t d = 0; d < dim; d++)
-            for (size_t i = 0; i < n; i++) e->keys[d * padded + t + i] = e->wide[i * dim + d];
-    }
-    for (size_t d = 0; d < dim; d++)
-        for (size_t t = e->tokens; t < padded; t++) e->keys[d * padded + t] = 0;
     for (uint32_t h = 0; h < k->heads; h++) {
         size_t at = h * head_dim;
-        f->attend(e->q + at, e->keys + at * padded, e->v + at, e->tokens, dim, padded, head_dim, relative_bias(e, h),
-                  e->scores);
+        f->attend(e->q + at, t, n, e->keys + at * padded, e->v + at, e->tokens, dim, padded, head_dim,
+                  relative_bias(e, h), e->scores);
     }
-    for (size_t t = 0; t < e->tokens; t += TOKEN_BLOCK) {
-        size_t n = e->tokens - t < TOKEN_BLOCK ? e->tokens - t : TOKEN_BLOCK;
-        float *x = e->states + t * dim;
-        quantise(e, e->q + t * dim, n, dim);
-        multiply(e, &y->out, 0, k->dim, n, -1, e->wide, dim);
-        for (size_t i = 0; i < n; i++)
-            f->norm(x + i * dim, e->wide + i * dim, y->attention_norm, y->attention_norm + dim, dim, k->norm_epsilon);
-        quantise(e, x, n, dim);
-        multiply(e, &y->up, 0, k->ffn_dim, n, (int)k->activation, e->wide, k->ffn_dim);
-        quantise(e, e->wide, n, k->ffn_dim);
-        multiply(e, &y->down, 0, k->dim, n, -1, e->wide, dim);
-        for (size_t i = 0; i < n; i++)
-            f->norm(x + i * dim, e->wide + i * dim, y->output_norm, y->output_norm + dim, dim, k->norm_epsilon);
-    }
+    float *x = e->states + t * dim;
+    quantise(e, e->q + t * dim, n, dim);
+    multiply(e, &y->out, 0, k->dim, n, -1, e->wide, dim);
+    for (size_t i = 0; i < n; i++)
+        f->norm(x + i * dim, e->wide + i * dim, y->attention_norm, y->attention_norm + dim, dim, k->norm_epsilon);
+    quantise(e, x, n, dim);
+    multiply(e, &y->up, 0, k->ffn_dim, n, (int)k->activation, e->wide, k->ffn_dim);
+    quantise(e, e->wide, n, k->ffn_dim);
+    multiply(e, &y->down, 0, k->dim, n, -1, e->wide, dim);
+    for (size_t i = 0; i < n; i++)
+        f->norm(x + i * dim, e->wide + i * dim, y->output_norm, y->output_norm + dim, dim, k->norm_epsilon);
+}
+
+int sr_encoder_step(sr_encoder *e, uint32_t layer) {
+    if (!e || e->layer < 0) return SR_E_ARGUMENT;
+    const sr_model *m = e->model;
+    if (layer > m->meta.layers || (int32_t)layer < e->layer) return SR_E_EXIT;
+    if ((int32_t)layer > m->ready) return SR_E_INCOMPLETE;
+    if ((int32_t)layer == e->layer) return e->step ? SR_E_EXIT : 0; /* the states have gone on in part */
+    uint32_t blocks = (e->tokens + TOKEN_BLOCK - 1) / TOKEN_BLOCK;
+    size_t t = (size_t)(e->step % blocks) * TOKEN_BLOCK, left = e->tokens - t;
+    (e->step < blocks ? project_block : finish_block)(e, &m->layer[e->layer], t,
+                                                      left < TOKEN_BLOCK ? left : TOKEN_BLOCK);
+    if (++e->step == 2 * blocks) e->layer++, e->step = 0;
+    return e->layer < (int32_t)layer;
 }
 
 static int pool(const sr_encoder *e, float *vector) {
@@ -194,11 +215,9 @@ static int pool(const sr_encoder *e, float *vector) {
 }
 
 int sr_encoder_advance(sr_encoder *e, uint32_t layer, float *vector) {
-    if (!e || !vector) return SR_E_ARGUMENT;
-    const sr_model *m = e->model;
-    if (e->layer < 0) return SR_E_ARGUMENT;
-    if (layer > m->meta.layers || (int32_t)layer < e->layer) return SR_E_EXIT;
-    if ((int32_t)layer > m->ready) return SR_E_INCOMPLETE;
-    for (; e->layer < (int32_t)layer; e->layer++) run_layer(e, &m->layer[e->layer]);
-    return pool(e, vector);
+    if (!vector) return SR_E_ARGUMENT;
+    int more;
+    while ((more = sr_encoder_step(e, layer)) > 0) {
+    }
+    return more < 0 ? more : pool(e, vector);
 }

@@ -67,12 +67,12 @@ typedef struct {
     float (*peak)(const float *x, size_t n);
     /* x = layer norm(x + add) * gain + bias; add may be null */
     void (*norm)(float *x, const float *add, const float *gain, const float *bias, size_t n, float epsilon);
-    /* One head over all tokens. q[t * stride + e], keys[e * key_stride + s] (transposed, key_stride a multiple of 8, at
-     * least tokens), v[s * stride + e]; writes the context over q. head_dim a multiple of 8, at most 128. bias: null,
-     * or bias[s - t
-     * + tokens - 1]. scores: scratch of 2 * key_stride floats. */
-    void (*attend)(float *q, const float *keys, const float *v, size_t tokens, size_t stride, size_t key_stride,
-                   size_t head_dim, const float *bias, float *scores);
+    /* One head over all tokens, for the queries from `first` on, `count` of them. q[t * stride + e], keys[e *
+     * key_stride + s] (transposed, key_stride a multiple of 8, at least tokens), v[s * stride + e]; writes the context
+     * over q. head_dim a multiple of 8, at most 128. bias: null, or
+     * bias[s - t + tokens - 1]. scores: scratch of 2 * key_stride floats. */
+    void (*attend)(float *q, size_t first, size_t count, const float *keys, const float *v, size_t tokens,
+                   size_t stride, size_t key_stride, size_t head_dim, const float *bias, float *scores);
     /* sum += x, eight lanes */
     void (*add)(float *sum, const float *x, size_t n);
     /* x / |x| by the eight-lane dot; returns 0 when x has no direction or is not finite */

@@ -9,12 +9,17 @@
 #define SR_MATMUL_FLOAT_H
 #include "matmul.h"
 #include <string.h>
-#if defined(__SSE2__)
+#if defined(__AVX__)
+#include <immintrin.h>
+#elif defined(__SSE2__)
 #include <emmintrin.h>
+#elif defined(__wasm_simd128__)
+#include <wasm_simd128.h>
 #endif
 
 typedef float f8 __attribute__((vector_size(32)));
 typedef int32_t i8x __attribute__((vector_size(32)));
+typedef uint32_t u8x __attribute__((vector_size(32)));
 #define F8_INLINE static inline __attribute__((always_inline))
 /* Vectors are never passed across files, so their calling convention does not matter. */
 #if defined(__GNUC__) && !defined(__clang__)
@@ -44,13 +49,35 @@ F8_INLINE f8 floats8(i8x v) {
 F8_INLINE f8 select8(i8x mask, f8 a, f8 b) {
     return floats8((mask & bits8(a)) | (~mask & bits8(b)));
 }
-/* a NaN in a gives b: bad numbers end somewhere finite */
+/* a NaN in a gives b: bad numbers end somewhere finite. One instruction where compilers make four of the selection. */
+#if defined(__AVX__)
+F8_INLINE f8 max8(f8 a, f8 b) {
+    return (f8)_mm256_max_ps((__m256)a, (__m256)b);
+}
+F8_INLINE f8 min8(f8 a, f8 b) {
+    return (f8)_mm256_min_ps((__m256)a, (__m256)b);
+}
+#elif defined(__wasm_simd128__)
+#define LOW_HALF(v) ((v128_t)__builtin_shufflevector(v, v, 0, 1, 2, 3))
+#define HIGH_HALF(v) ((v128_t)__builtin_shufflevector(v, v, 4, 5, 6, 7))
+typedef float f4 __attribute__((vector_size(16)));
+F8_INLINE f8 join(v128_t low, v128_t high) {
+    return __builtin_shufflevector((f4)low, (f4)high, 0, 1, 2, 3, 4, 5, 6, 7);
+}
+F8_INLINE f8 max8(f8 a, f8 b) { /* pmax(x, y) is x < y ? y : x */
+    return join(wasm_f32x4_pmax(LOW_HALF(b), LOW_HALF(a)), wasm_f32x4_pmax(HIGH_HALF(b), HIGH_HALF(a)));
+}
+F8_INLINE f8 min8(f8 a, f8 b) {
+    return join(wasm_f32x4_pmin(LOW_HALF(b), LOW_HALF(a)), wasm_f32x4_pmin(HIGH_HALF(b), HIGH_HALF(a)));
+}
+#else
 F8_INLINE f8 max8(f8 a, f8 b) {
     return select8(a > b, a, b);
 }
 F8_INLINE f8 min8(f8 a, f8 b) {
     return select8(a < b, a, b);
 }
+#endif
 F8_INLINE f8 abs8(f8 v) {
     return floats8(bits8(v) & splat8i(0x7fffffff));
 }
@@ -70,19 +97,17 @@ F8_INLINE float root(float x) {
 #endif
 }
 
-/* Nearest integer, half to even, for |x| < 2^22; as a float, and its low bits as an integer. */
+/* Nearest integer, half to even, for |x| < 2^22: x + ROUNDING has it in its low bits. */
 #define ROUNDING 12582912.0f
-F8_INLINE f8 round8(f8 x) {
-    return (x + splat8(ROUNDING)) - splat8(ROUNDING);
-}
 F8_INLINE i8x round8i(f8 x) {
     return bits8(x + splat8(ROUNDING)) - splat8i(0x4b400000);
 }
 
-/* e^x for x in -87..88 (clamped): 2^n * p(r), |r| <= ln 2 / 2; within 2 units in the last place. */
+/* e^x for x up to 88, from -87 on (clamped; so is a NaN): 2^n * p(r), |r| <= ln 2 / 2; within 2 units in the last
+ * place. */
 F8_INLINE f8 exp8(f8 x) {
-    x = min8(max8(x, splat8(-87.0f)), splat8(88.0f));
-    f8 n = round8(x * splat8(1.44269504f));
+    x = max8(x, splat8(-87.0f));
+    f8 shifted = x * splat8(1.44269504f) + splat8(ROUNDING), n = shifted - splat8(ROUNDING);
     f8 r = x - n * splat8(0.693359375f) - n * splat8(-2.12194440e-4f);
     f8 p = splat8(1.9875691500e-4f);
     p = p * r + splat8(1.3981999507e-3f);
@@ -91,8 +116,9 @@ F8_INLINE f8 exp8(f8 x) {
     p = p * r + splat8(1.6666665459e-1f);
     p = p * r + splat8(5.0000001201e-1f);
     p = p * r * r + r + splat8(1.0f);
-    i8x scale = (round8i(n) + splat8i(127)) << 23;
-    return p * floats8(scale);
+    /* (n + 127) << 23: of ROUNDING's own bits the shift leaves nothing */
+    u8x scale = ((u8x)shifted << 23) + (127u << 23);
+    return p * (f8)scale;
 }
 
 /* erf by Abramowitz and Stegun 7.1.26, absolute error below 2e-7; sign handled by the caller's symmetry. */
@@ -112,7 +138,7 @@ F8_INLINE f8 gelu8(f8 x) {
 F8_INLINE f8 gelu_tanh8(f8 x) {
     /* x / (1 + e^(-2u)), u = sqrt(2 / pi) (x + 0.044715 x^3) */
     f8 u = x * (splat8(1.0f) + splat8(0.044715f) * x * x) * splat8(-1.595769122f);
-    return x / (splat8(1.0f) + exp8(u));
+    return x / (splat8(1.0f) + exp8(min8(u, splat8(88.0f))));
 }
 
 static float float_peak(const float *x, size_t n) {
@@ -241,42 +267,66 @@ static int float_unit(float *x, size_t n) {
     return 1;
 }
 
-/* Scores of one query over all keys, made into weights that sum to 1. A lane is a key, so nothing is added across. */
-F8_INLINE void attention_weights(const float *q, const float *keys, size_t tokens, size_t key_stride, size_t head_dim,
-                                 float scale, const float *bias, float *scores) {
-    static const float lane[8] = {0, 1, 2, 3, 4, 5, 6, 7};
-    f8 peak = splat8(-3e38f), sum = splat8(0);
-    for (size_t s = 0; s < tokens; s += 8) {
-        f8 a = splat8(0), b = splat8(0); /* even and odd elements: two chains of additions instead of one */
-        for (size_t e = 0; e < head_dim; e += 2) {
-            a += splat8(q[e]) * load8(keys + e * key_stride + s);
-            b += splat8(q[e + 1]) * load8(keys + (e + 1) * key_stride + s);
+/* Scores of one or two queries over all keys, made into weights that sum to 1. A lane is a key, so nothing is added
+ * across. Two queries share the keys' loads, and more sums hide the additions' latency. */
+F8_INLINE void attention_scores(const float *q, size_t stride, const float *keys, size_t key_stride, size_t head_dim,
+                                int queries, f8 sums[2]) {
+    f8 even[2], odd[2]; /* elements: two chains of additions instead of one */
+    for (int i = 0; i < queries; i++) even[i] = odd[i] = splat8(0);
+    for (size_t e = 0; e < head_dim; e += 2) {
+        f8 k0 = load8(keys + e * key_stride), k1 = load8(keys + (e + 1) * key_stride);
+        for (int i = 0; i < queries; i++) {
+            even[i] += splat8(q[(size_t)i * stride + e]) * k0;
+            odd[i] += splat8(q[(size_t)i * stride + e + 1]) * k1;
         }
-        a = (a + b) * splat8(scale);
-        if (bias) {
-            float some[8] = {0};
-            for (size_t k = 0; k < 8 && s + k < tokens; k++) some[k] = bias[s + k];
-            a += load8(some);
-        }
-        if (tokens - s < 8) a = select8(load8(lane) < splat8((float)(tokens - s)), a, splat8(-3e38f));
-        store8(scores + s, a);
-        peak = max8(a, peak);
     }
-    f8 top = splat8(peak8(peak));
-    for (size_t s = 0; s < tokens; s += 8) {
-        f8 w = exp8(load8(scores + s) - top);
-        if (tokens - s < 8) w = select8(load8(lane) < splat8((float)(tokens - s)), w, splat8(0));
-        store8(scores + s, w);
-        sum += w;
-    }
-    f8 inverse = splat8(1.0f / sum8(sum));
-    for (size_t s = 0; s < tokens; s += 8) store8(scores + s, load8(scores + s) * inverse);
+    for (int i = 0; i < queries; i++) sums[i] = even[i] + odd[i];
 }
 
-/* Two queries a pass over the values; `vectors` is a constant where inlined, so that the sums stay in registers. */
+F8_INLINE void attention_weights(const float *q, size_t stride, const float *keys, size_t tokens, size_t key_stride,
+                                 size_t head_dim, float scale, const float *bias, float *scores, int queries) {
+    static const float lane[8] = {0, 1, 2, 3, 4, 5, 6, 7};
+    f8 peak[2], sum[2];
+    for (int i = 0; i < queries; i++) peak[i] = splat8(-3e38f), sum[i] = splat8(0);
+    for (size_t s = 0; s < tokens; s += 8) {
+        f8 some[2];
+        attention_scores(q, stride, keys + s, key_stride, head_dim, queries, some);
+        for (int i = 0; i < queries; i++) {
+            f8 a = some[i] * splat8(scale);
+            if (bias) {
+                float near[8] = {0}; /* the next query's distances are one less */
+                for (size_t k = 0; k < 8 && s + k < tokens; k++) near[k] = (bias - i)[s + k];
+                a += load8(near);
+            }
+            if (tokens - s < 8) a = select8(load8(lane) < splat8((float)(tokens - s)), a, splat8(-3e38f));
+            store8(scores + (size_t)i * key_stride + s, a);
+            peak[i] = max8(a, peak[i]);
+        }
+    }
+    for (int i = 0; i < queries; i++) {
+        float *own = scores + (size_t)i * key_stride;
+        f8 top = splat8(peak8(peak[i]));
+        for (size_t s = 0; s < tokens; s += 8) {
+            f8 w = exp8(load8(own + s) - top);
+            if (tokens - s < 8) w = select8(load8(lane) < splat8((float)(tokens - s)), w, splat8(0));
+            store8(own + s, w);
+            sum[i] += w;
+        }
+        f8 inverse = splat8(1.0f / sum8(sum[i]));
+        for (size_t s = 0; s < tokens; s += 8) store8(own + s, load8(own + s) * inverse);
+    }
+}
+
+/* Two queries a pass over the values; `vectors` is a constant where inlined, so that the sums stay in registers: as
+ * many as there are half of. */
+#if defined(__AVX__)
+enum { CONTEXT_VECTORS = 4 };
+#else
+enum { CONTEXT_VECTORS = 2 };
+#endif
 F8_INLINE void attention_context(float *q, const float *v, size_t tokens, size_t stride, const float *scores,
                                  size_t key_stride, int queries, int vectors) {
-    f8 c[2][4];
+    f8 c[2][CONTEXT_VECTORS];
     for (int i = 0; i < queries; i++)
         for (int k = 0; k < vectors; k++) c[i][k] = splat8(0);
     for (size_t s = 0; s < tokens; s++)
@@ -288,21 +338,25 @@ F8_INLINE void attention_context(float *q, const float *v, size_t tokens, size_t
         for (int k = 0; k < vectors; k++) store8(q + (size_t)i * stride + (size_t)k * 8, c[i][k]);
 }
 
-static void float_attend(float *q, const float *keys, const float *v, size_t tokens, size_t stride, size_t key_stride,
-                         size_t head_dim, const float *bias, float *scores) {
+static void float_attend(float *q, size_t first, size_t count, const float *keys, const float *v, size_t tokens,
+                         size_t stride, size_t key_stride, size_t head_dim, const float *bias, float *scores) {
     float scale = 1.0f / root((float)head_dim);
-    for (size_t t = 0; t < tokens; t += 2) {
-        int queries = tokens - t < 2 ? 1 : 2;
-        for (int i = 0; i < queries; i++)
-            attention_weights(q + (t + (size_t)i) * stride, keys, tokens, key_stride, head_dim, scale,
-                              bias ? bias + (tokens - 1 - t - (size_t)i) : 0, scores + (size_t)i * key_stride);
-        for (size_t e = 0; e < head_dim; e += 32) {
-            float *out = q + t * stride + e;
-            if (head_dim - e >= 32 && queries == 2)
-                attention_context(out, v + e, tokens, stride, scores, key_stride, 2, 4);
+    for (size_t t = first; t < first + count; t += 2) {
+        int queries = first + count - t < 2 ? 1 : 2;
+        float *own = q + t * stride;
+        const float *distances = bias ? bias + (tokens - 1 - t) : 0;
+        if (queries == 2)
+            attention_weights(own, stride, keys, tokens, key_stride, head_dim, scale, distances, scores, 2);
+        else
+            attention_weights(own, stride, keys, tokens, key_stride, head_dim, scale, distances, scores, 1);
+        enum { WIDTH = CONTEXT_VECTORS * 8 };
+        for (size_t e = 0; e < head_dim; e += WIDTH) {
+            float *out = own + e;
+            if (head_dim - e >= WIDTH && queries == 2)
+                attention_context(out, v + e, tokens, stride, scores, key_stride, 2, CONTEXT_VECTORS);
             else
                 for (int i = 0; i < queries; i++)
-                    for (size_t k = e; k < head_dim && k < e + 32; k += 8)
+                    for (size_t k = e; k < head_dim && k < e + WIDTH; k += 8)
                         attention_context(out + (size_t)i * stride + (k - e), v + k, tokens, stride,
                                           scores + (size_t)i * key_stride, key_stride, 1, 1);
         }

@@ -56,6 +56,9 @@ SR_EXPORT(pipeline_answer) int sr_wasm_pipeline_answer(pipeline_session *s, uint
 SR_EXPORT(pipeline_read) int sr_wasm_pipeline_read(pipeline_session *s, uint32_t layer) {
     return sr_pipeline_read(s->pipeline, layer);
 }
+SR_EXPORT(pipeline_step) int sr_wasm_pipeline_step(pipeline_session *s, uint32_t layer) {
+    return sr_pipeline_step(s->pipeline, layer);
+}
 /* The vector of the last answer, or null when the text was blank. Overwritten by the next answer. */
 SR_EXPORT(pipeline_vector) const float *sr_wasm_pipeline_vector(const pipeline_session *s) {
     return sr_pipeline_vector(s->pipeline);

@@ -111,6 +111,32 @@ TEST(goes_on_from_a_layer_and_never_back) {
     close_model(&o);
 }
 
+TEST(a_step_takes_at_most_32_tokens_through_half_a_layer) {
+    sr_write_options w = model_options();
+    opened o = open_small(&w);
+    float at_once[MODEL_DIM], in_steps[MODEL_DIM];
+    char text[400];
+    for (int words = 1; words < 100; words += 7) {
+        for (int i = 0; i < words; i++) memcpy(text + 2 * i, i % 3 ? "d " : "c ", 2);
+        int tokens = sr_encoder_start(o.encoder, text, (size_t)words * 2);
+        CHECK_INT(sr_encoder_advance(o.encoder, MODEL_LAYERS, at_once), 0);
+        CHECK_INT(sr_encoder_start(o.encoder, text, (size_t)words * 2), tokens);
+        int steps = 1, more;
+        while ((more = sr_encoder_step(o.encoder, MODEL_LAYERS)) > 0) steps++;
+        CHECK_INT(more, 0);
+        CHECK(steps >= 2 * MODEL_LAYERS * ((tokens + 31) / 32));
+        CHECK_INT(sr_encoder_step(o.encoder, MODEL_LAYERS), 0);
+        CHECK_INT(sr_encoder_advance(o.encoder, MODEL_LAYERS, in_steps), 0);
+        CHECK(memcmp(at_once, in_steps, sizeof at_once) == 0);
+    }
+    CHECK(sr_encoder_start(o.encoder, text, 190) > 32);
+    CHECK_INT(sr_encoder_step(o.encoder, 1), 1);
+    CHECK_INT(sr_encoder_advance(o.encoder, 0, in_steps), SR_E_EXIT); /* half gone on */
+    CHECK_INT(sr_encoder_advance(o.encoder, MODEL_LAYERS, in_steps), 0);
+    CHECK_INT(sr_encoder_step(0, 1), SR_E_ARGUMENT);
+    close_model(&o);
+}
+
 /* ---- kernels ----------------------------------------------------------------------------------------------------- */
 
 static const char *const names[] = {"avx2", "simd128", "relaxed", "relaxed-dot"};

@@ -78,6 +78,10 @@ TEST(step_by_step_gives_what_all_at_once_gives) {
     sr_pipeline_options o = {.first_exit = 2, .last_exit = 2};
     routed whole = route(&p, "abc d cd", &o), step = {0};
     CHECK_INT(sr_pipeline_start(p.pipeline, "abc d cd", 8), 0);
+    CHECK_INT(sr_pipeline_step(p.pipeline, 1), 1); /* pieces and their embeddings, then two halves of a layer */
+    CHECK_INT(sr_pipeline_step(p.pipeline, 1), 1);
+    CHECK_INT(sr_pipeline_step(p.pipeline, 1), 0);
+    CHECK_INT(sr_pipeline_step(p.pipeline, 1), 0);
     CHECK(sr_pipeline_read(p.pipeline, 1) > 2);
     CHECK_INT(sr_pipeline_answer(p.pipeline, 2, NULL, &step.d, step.matches, 2, step.why, 4), 0);
     CHECK(memcmp(&whole.d, &step.d, sizeof whole.d) == 0 && memcmp(whole.why, step.why, sizeof whole.why) == 0);
@@ -100,6 +104,7 @@ TEST(one_embedder_alone_answers_from_its_exits) {
     CHECK_INT(route(&p, "abc", &encoder).rc, SR_E_INCOMPLETE);
     CHECK_INT(route(&p, "abc", &beyond).rc, SR_E_EXIT);
     CHECK_INT(sr_pipeline_read(p.pipeline, 1), SR_E_ARGUMENT);
+    CHECK_INT(sr_pipeline_step(p.pipeline, 1), SR_E_ARGUMENT);
     close_pipeline(&p);
     p = open_parts(1, 0);
     CHECK(route(&p, "abc", NULL).d.exit >= 1);

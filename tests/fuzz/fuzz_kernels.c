@@ -125,8 +125,11 @@ static void encoder_attention(const sr_matmul_kernels *k, size_t tokens, size_t 
     float *bias = filled((2 * tokens - 1) * 4), scores[2 * KEY_STRIDE];
     memcpy(q2, q, bytes);
     const float *used = with_bias ? bias : NULL;
-    sr_matmul_scalar.attend(q, keys, v, tokens, head_dim, KEY_STRIDE, head_dim, used, scores);
-    k->attend(q2, keys, v, tokens, head_dim, KEY_STRIDE, head_dim, used, scores);
+    sr_matmul_scalar.attend(q, 0, tokens, keys, v, tokens, head_dim, KEY_STRIDE, head_dim, used, scores);
+    /* in two parts, as an encoder that is asked for steps does */
+    size_t part = tokens / 2;
+    k->attend(q2, 0, part, keys, v, tokens, head_dim, KEY_STRIDE, head_dim, used, scores);
+    k->attend(q2, part, tokens - part, keys, v, tokens, head_dim, KEY_STRIDE, head_dim, used, scores);
     same(q, q2, bytes, 1);
     free(q), free(q2), free(keys), free(v), free(bias);
 }

@@ -2,6 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { SmartRouter } from '../../web/smartrouter.js';
 import { encoder } from '../../web/embedders/encoder.js';
+import { Host, SLICE_STEPS } from '../../web/host.js';
+import { Matcher } from '../../web/matcher.js';
+import { Wasm } from '../../web/wasm.js';
 import { failure, variants, wasm } from './setup.js';
 import { asset, load, model, plain, prompts, routes, totalBytes } from './text-setup.js';
 
@@ -120,6 +123,27 @@ describe('text', () => {
     }
     assert.deepEqual(plain(await pending), alone.route);
     router.dispose();
+  });
+
+  test('a prompt of 4,000 words is read in slices: at most four steps, of 32 tokens and half a layer each', async () => {
+    const module = await Wasm.open({ wasm, variant: variants.at(-1), full: true });
+    const matcher = new Matcher(module, await asset());
+    let steps = 0, slices = 0;
+    const most = [];
+    const host = new Host(module, matcher, {
+      emit() {},
+      pause: async () => (most.push(steps), slices++, void (steps = 0)),
+    });
+    await host.load(model, { cache: false });
+    const layers = Math.max(...matcher.exits.map((e) => e.layer));
+    const { pipeline_step: step } = module.x;
+    module.x = { ...module.x, pipeline_step: (...given) => (steps++, step(...given)) };
+    const decision = await host.route(host.nextId(), 'garden apples '.repeat(2000));
+    assert.equal(decision.layer, layers);
+    assert.equal(decision.pieces, 512);
+    assert.ok(Math.max(...most) <= SLICE_STEPS, `${Math.max(...most)} steps in a row`);
+    assert.ok(slices >= (layers * 2 * (512 / 32)) / SLICE_STEPS, `${slices} slices`);
+    host.dispose();
   });
 
   test('the model waits for load() when asked to', async () => {
