@@ -1,4 +1,5 @@
 /* The unigram tokenizer, and what all share: bytes to code points, the map. See tokenizer.h. */
+#include "compose.h"
 #include "container.h"
 #include "tokenizer_stream.h"
 #include <string.h>
@@ -268,15 +269,41 @@ size_t sr_utf8_get(const uint8_t *p, size_t n, uint32_t *code) {
     return more + 1;
 }
 
+/* What a code point becomes; *alone is room for one that becomes itself. */
+static size_t mapped(const sr_tokenizer *t, uint32_t code, const uint32_t **to, uint32_t *alone) {
+    int64_t m = find_in_map(t, code);
+    *alone = code;
+    *to = m < 0 ? alone : t->map_to + t->map_start[m];
+    return m < 0 ? 1 : t->map_start[m + 1] - t->map_start[m];
+}
+
+/* Takes the marks at p[0..n) into the letter before them, one after the other up to the first that does not go in.
+ * As SentencePiece's map has it, a letter that was typed with a mark in it takes no other. Returns the bytes taken. */
+static size_t compose_marks(const sr_tokenizer *t, const uint8_t *p, size_t n, uint32_t *letter) {
+    size_t done = 0;
+    while (done < n && p[done] >= 0xcc) { /* U+0300 begins with this byte */
+        const uint32_t *to;
+        uint32_t code, alone, both;
+        size_t bytes = sr_utf8_get(p + done, n - done, &code);
+        if (mapped(t, code, &to, &alone) != 1 || !(both = sr_compose(*letter, *to))) break;
+        if (done == 0 && sr_is_composition(*letter)) break;
+        *letter = both;
+        done += bytes;
+    }
+    return done;
+}
+
 static void put_text(sr_stream *s, const char *text, size_t bytes) {
     const uint8_t *p = (const uint8_t *)text;
     const sr_tokenizer *t = s->t;
     int is_unigram = !(t->flags & SR_TOKENIZER_WORDPIECE_WORDS);
+    int composes = is_unigram && !(t->flags & SR_TOKENIZER_AS_TYPED);
     for (size_t i = 0; i < bytes;) {
-        uint32_t code = p[i];
-        /* most bytes: ASCII that the map leaves alone, inside a word */
+        const uint32_t *to;
+        uint32_t code = p[i], alone;
+        /* most bytes: ASCII that the map leaves alone, inside a word, with no mark after it */
         if (is_unigram && !s->lower && code > 0x20 && code < 0x80 && !(t->map_bits[code >> 3] >> (code & 7) & 1) &&
-            s->word_bytes && s->word_bytes < SR_WORD_BYTES) {
+            s->word_bytes && s->word_bytes < SR_WORD_BYTES && (i + 1 == bytes || p[i + 1] < 0xcc)) {
             s->work->word[s->word_bytes++] = (uint8_t)code;
             s->after_space = 0;
             i++;
@@ -288,12 +315,12 @@ static void put_text(sr_stream *s, const char *text, size_t bytes) {
             if (i < bytes) sr_utf8_get(p + i, bytes - i, &next);
             code = sr_small_letter(code, next);
         }
-        int64_t m = find_in_map(t, code);
-        if (m < 0) {
-            put_code(s, code);
-            continue;
+        size_t n = mapped(t, code, &to, &alone);
+        if (n == 1 && composes) {
+            alone = *to, to = &alone;
+            i += compose_marks(t, p + i, bytes - i, &alone);
         }
-        for (uint32_t k = t->map_start[m]; k < t->map_start[m + 1]; k++) put_code(s, t->map_to[k]);
+        for (size_t k = 0; k < n; k++) put_code(s, to[k]);
     }
 }
 

@@ -1,9 +1,9 @@
 /* Text to piece ids: SentencePiece's unigram model as XLM-RoBERTa uses it, or WordPiece as BERT does (wordpiece.c).
  *
  * Unigram:
- * Bytes -> code points (invalid UTF-8: U+FFFD) -> normalisation map, a code point at a time -> runs of spaces become
- * one
- * -> each space, and the start of the text, becomes U+2581 -> words begin at U+2581 -> exact Viterbi a word.
+ * Bytes -> code points (invalid UTF-8: U+FFFD) -> normalisation map, a code point at a time -> letters take the marks
+ * after them (compose.h) -> runs of spaces become one -> each space, and the start of the text, becomes U+2581 -> words
+ * begin at U+2581 -> exact Viterbi a word.
  * No piece holds U+2581 but at its start, so the best path of a text is the best paths of its words: words are done
  * one by one, in a fixed amount of memory, for texts of any length, in linear time.
  * A word over SR_WORD_BYTES bytes (a text without spaces) is cut where a piece of its best path ends.
@@ -21,13 +21,14 @@ enum {
     SR_TOKENIZER_SPLIT_HANGUL = 4,     /* WordPiece: syllables become their letters, as decomposition has it */
     SR_TOKENIZER_WORDPIECE_WORDS = 8,  /* WordPiece rather than unigram; in a model META's `tokenizer` says so */
     SR_TOKENIZER_TRIM = 16,            /* unigram: spaces at the end of a text are no word */
-    SR_TOKENIZER_READ_CAPITALS = 32    /* a text in capitals is read as if it were in small letters (capitals.c) */
+    SR_TOKENIZER_READ_CAPITALS = 32,   /* a text in capitals is read as if it were in small letters (capitals.c) */
+    SR_TOKENIZER_AS_TYPED = 64         /* unigram: a letter and the mark after it are not composed */
 };
 /* Are these flags of a kind of tokenizer that there is? */
 static inline int sr_tokenizer_flags_good(uint32_t flags) {
     uint32_t all = flags & SR_TOKENIZER_WORDPIECE_WORDS
                        ? SR_TOKENIZER_WORDPIECE_WORDS | SR_TOKENIZER_SPACE_IDEOGRAPHS | SR_TOKENIZER_SPLIT_HANGUL
-                       : SR_TOKENIZER_FUSE_UNKNOWN | SR_TOKENIZER_TRIM;
+                       : SR_TOKENIZER_FUSE_UNKNOWN | SR_TOKENIZER_TRIM | SR_TOKENIZER_AS_TYPED;
     return (flags & ~(all | SR_TOKENIZER_READ_CAPITALS)) == 0;
 }
 

@@ -168,6 +168,8 @@ int sr_source_precompiled_map(sr_model_source *s, const char *base64) {
     uint32_t trie_bytes = sr_load32(data);
     if (trie_bytes % 4 || trie_bytes < 4 || trie_bytes > (uint64_t)bytes - 4) return SR_E_FORMAT;
     charsmap m = {data + 4, data + 4 + trie_bytes, trie_bytes / 4, (size_t)bytes - 4 - trie_bytes};
+    /* of its sequences, one tells: a map that composes one letter composes all */
+    if (charsmap_find(&m, (const uint8_t *)"e\xcc\x81", 3) < 0) s->model.meta.tokenizer_flags |= SR_TOKENIZER_AS_TYPED;
     for (uint32_t c = 1; c < 0x110000 && e == 0; c++) {
         if (is_surrogate(c)) continue;
         uint8_t key[4];

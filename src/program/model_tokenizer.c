@@ -243,7 +243,10 @@ static int read_unigram(sr_model_source *s, const cJSON *root, const cJSON *mode
     const cJSON *normalizer = json_get(root, "normalizer"), *words = json_get(root, "pre_tokenizer");
     int e = normalizer ? read_unigram_normalizer(s, normalizer) : 0;
     if (e < 0) return e;
-    if (!s->model.map && !(s->model.map = sr_source_own(s, 1))) return SR_E_MEMORY;
+    if (!s->model.map) { /* no map: letters stay as they are typed */
+        s->model.meta.tokenizer_flags |= SR_TOKENIZER_AS_TYPED;
+        if (!(s->model.map = sr_source_own(s, 1))) return SR_E_MEMORY;
+    }
     return words ? read_unigram_words(s, words) : FAIL("pre_tokenizer is missing");
 }
 
