@@ -133,6 +133,16 @@ int sr_container_verify(const sr_container *c, const sr_section *s, size_t avail
     return sr_hash64(c->file + s->offset, (size_t)s->bytes) == s->hash ? SR_OK : SR_E_CHECKSUM;
 }
 
+int sr_container_verify_optional(const sr_container *c, size_t available_bytes) {
+    for (uint32_t i = 0; i < c->section_count; i++) {
+        sr_section s;
+        sr_container_section(c, i, &s);
+        int rc = s.kind & 0x80000000u ? sr_container_verify(c, &s, available_bytes) : SR_OK;
+        if (rc) return rc;
+    }
+    return SR_OK;
+}
+
 uint64_t sr_container_layout(sr_section *sections, uint32_t count) {
     uint64_t end = SR_CONTAINER_HEADER + (uint64_t)count * SR_CONTAINER_ENTRY;
     for (uint32_t i = 0; i < count; i++) {

@@ -43,6 +43,8 @@ void sr_container_section(const sr_container *c, uint32_t i, sr_section *out); /
 int sr_container_find(const sr_container *c, uint32_t kind, uint32_t index, sr_section *out);
 /* Verifies a section's hash and, before it, its arrival: SR_E_INCOMPLETE, SR_E_CHECKSUM or 0. */
 int sr_container_verify(const sr_container *c, const sr_section *s, size_t available_bytes);
+/* The same for all optional sections, known or not: a whole file is not damaged anywhere. */
+int sr_container_verify_optional(const sr_container *c, size_t available_bytes);
 
 /* Writing: fill sections' kind, index, bytes; layout assigns offsets and returns total bytes; the caller writes the
  * section contents at those offsets into a zeroed buffer; seal computes hashes and writes table and header. */

@@ -7,7 +7,7 @@
  *   text --sr_encoder_start--> pieces --sr_encoder_advance(exit)--> vector --sr_router_match--> decision
  *
  * All int functions return zero or a count on success and a negative SR_E_* on failure.
- * Byte layouts: ASSET.md (.srr, .srt) and MODEL.md (.srm). Bytes from outside may be hostile: opening checks
+ * Byte layouts: ASSET.md (.srr) and MODEL.md (.srm, .srt). Bytes from outside may be hostile: opening checks
  * every offset, count and number before it is used.
  *
  * Determinism: integer kernels are bit-identical on every instruction set. Float arithmetic is written so that it is,

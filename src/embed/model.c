@@ -65,12 +65,14 @@ static int is_known(const sr_section *s, const sr_model_meta *k) {
     case SR_MODEL_VOCAB:
     case SR_MODEL_SCORES:
     case SR_MODEL_MAP:
-    case SR_MODEL_CODEBOOKS:
     case SR_MODEL_EMBEDDING:
     case SR_MODEL_EMBEDDING_NORM:
     case SR_MODEL_POSITIONS:
-    case SR_MODEL_ATTENTION_BIAS:
         return s->index == 0;
+    case SR_MODEL_CODEBOOKS: /* only where they are read, and so verified */
+        return s->index == 0 && k->embedding_coding == SR_CODING_PQ;
+    case SR_MODEL_ATTENTION_BIAS:
+        return s->index == 0 && k->attention_bias_reach;
     case SR_MODEL_LAYER:
         return s->index >= 1 && s->index <= k->layers;
     default:
@@ -329,10 +331,16 @@ int sr_model_extend(sr_model *m, size_t available_bytes) {
         if (e < 0) return e;
         m->ready++;
     }
-    sr_section s;
-    if (!m->piece_ids && sr_container_find(&m->file, (uint32_t)SR_MODEL_PIECE_IDS, 0, &s) >= 0 &&
-        s.bytes == (uint64_t)m->meta.piece_count * 3 && sr_container_verify(&m->file, &s, m->available) == 0)
-        m->piece_ids = m->file.file + s.offset;
+    if (!m->whole && m->available == m->file.total_bytes) {
+        sr_section s;
+        int e = sr_container_verify_optional(&m->file, m->available);
+        if (e < 0) return e;
+        if (sr_container_find(&m->file, (uint32_t)SR_MODEL_PIECE_IDS, 0, &s) >= 0) {
+            if (s.bytes != (uint64_t)m->meta.piece_count * 3) return SR_E_FORMAT;
+            m->piece_ids = m->file.file + s.offset;
+        }
+        m->whole = 1;
+    }
     return m->ready;
 }
 

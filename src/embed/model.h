@@ -113,6 +113,7 @@ struct sr_model {
     float *positions; /* decoded: [max_tokens][dim] */
     float *codebooks, *embedding_norm, *attention_bias;
     const uint8_t *piece_ids;
+    int whole; /* all has arrived, and what is optional is undamaged, too */
     const sr_matmul_kernels *kernels;
     sr_matmul_products *products;       /* of the layers' weights: the kernels' bytes or nibbles */
     uint32_t group;                     /* columns that share a scale */

@@ -151,6 +151,7 @@ int sr_table_open(void *mem, size_t mem_bytes, const void *file, size_t file_byt
     if (sr_container_find(&h.file, SR_TABLE_WEIGHTS, 0, &s) >= 0 &&
         (e = read_coded(&h, file_bytes, SR_TABLE_WEIGHTS, t->weight, &t->weight_of)) < 0)
         return e;
+    if ((e = sr_container_verify_optional(&h.file, file_bytes)) < 0) return e;
     *out = t;
     return 0;
 }
