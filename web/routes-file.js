@@ -21,6 +21,7 @@ function string(object, where, name, needed) {
   if (value === undefined && !needed) return undefined;
   if (typeof value !== 'string' || (needed && !value))
     wrong(`${where}: "${name}" ${value === undefined ? 'is missing' : 'must be a text that is not empty'}`);
+  if (value.includes('\0')) wrong(`${where}: "${name}" holds U+0000`);
   return value;
 }
 function number(object, where, name, lowest, highest) {
@@ -36,6 +37,7 @@ function texts(object, where, name) {
   return value.map((item, i) => {
     const text = isObject(item) ? item.text : item;
     if (typeof text !== 'string' || !/[^ \t\r\n]/.test(text)) wrong(`${where}: "${name}" number ${i + 1} must be a text that is not empty`);
+    if (text.includes('\0')) wrong(`${where}: "${name}" number ${i + 1} holds U+0000`);
     return text;
   });
 }

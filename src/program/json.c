@@ -45,12 +45,24 @@ static void place(const char *text, const char *at, char *message, size_t messag
     snprintf(message, message_bytes, "line %zu, column %zu: %s", line, column, what);
 }
 
+/* The first escape \u0000, or null: cJSON would end the text there, and its rest would be lost without a word. */
+static const char *zero_escape(const char *text, size_t bytes) {
+    for (size_t i = 0; i + 6 <= bytes; i++) {
+        if (text[i] != '\\') continue;
+        if (memcmp(text + i, "\\u0000", 6) == 0) return text + i;
+        i++; /* what is escaped begins no escape */
+    }
+    return NULL;
+}
+
 cJSON *json_parse(const char *text, size_t bytes, char *message, size_t message_bytes) {
     if (bytes >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) text += 3, bytes -= 3; /* byte order mark */
     const char *zero = memchr(text, 0, bytes);
     if (zero) return place(text, zero, message, message_bytes, "a zero byte"), NULL;
     size_t good = utf8_prefix(text, bytes);
     if (good < bytes) return place(text, text + good, message, message_bytes, "not valid UTF-8"), NULL;
+    zero = zero_escape(text, bytes);
+    if (zero) return place(text, zero, message, message_bytes, "the escape \\u0000, which a text cannot hold"), NULL;
     const char *end = NULL;
     cJSON *value = cJSON_ParseWithLengthOpts(text, bytes, &end, 0);
     if (!value) {

@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 /* Parses one JSON value; nothing but white space may follow. On failure returns null and writes
- * "line 3, column 7: what" into message. Refuses invalid UTF-8 and bytes of zero. */
+ * "line 3, column 7: what" into message. Refuses invalid UTF-8 and zeros, escaped ones too. */
 cJSON *json_parse(const char *text, size_t bytes, char *message, size_t message_bytes);
 /* Member of an object, or null; case-sensitive. */
 cJSON *json_get(const cJSON *object, const char *name);

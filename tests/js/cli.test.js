@@ -133,6 +133,13 @@ describe('route', () => {
     const { stdout } = run(route('--jsonl', '--field', 'q'), '{"q":"hello","decision":1}\n');
     assert.equal(JSON.parse(stdout).decision.route, 'talk');
   });
+  test('a record with an escaped zero is refused, not cut there', () => {
+    const { stdout, status } = run(route('--jsonl'), '{"text":"a\\u0000b"}\n{"text":"a\\\\u0000b"}\n');
+    const [refused, answered] = stdout.trim().split('\n').map((line) => JSON.parse(line));
+    assert.equal(status, 1);
+    assert.match(refused.error, /\\u0000/);
+    assert.equal(answered.text, 'a\\u0000b');
+  });
   test('strange prompts get an answer: empty, spaces, invalid UTF-8, a megabyte, zero bytes', () => {
     for (const input of ['\n', '   \u00a0\n', Buffer.from([0xff, 0xfe, 0x41, 0x0a]), `${'word '.repeat(200000)}\n`, Buffer.from('a\0b\n')]) {
       const { stdout, status } = run(route('--brief'), input);

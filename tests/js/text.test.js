@@ -261,6 +261,7 @@ describe('encoder embedder and compile', () => {
     ['a number for a text', (f) => (f.routes[2].utterances[1] = 7), /route "poem": "utterances" number 2 must be a text/],
     ['an unknown fallback', (f) => (f.fallback = 'x'), /no route has the id "x"/],
     ['a threshold that is a text', (f) => (f.routes[0].threshold = '0.5'), /route "chat": "threshold" must be a number from -1 to 1/],
+    ['a zero in a text', (f) => (f.routes[2].utterances[1] = 'a\0b'), /route "poem": "utterances" number 2 holds U\+0000/],
     ['no routes', (f) => (f.routes = {}), /a list "routes"/],
     ['exits that fall', (f) => (f.embedder = { exits: [3, 1] }), /rising whole numbers/],
   ])
