@@ -42,7 +42,7 @@ library_objects := $(patsubst src/%.c,$(out)/obj/%.o,$(library_sources) $(kernel
 program_objects := $(patsubst src/%.c,$(out)/obj/%.o,$(program_sources))
 test_programs := $(patsubst tests/c/%.c,$(out)/tests/%,$(wildcard tests/c/test_*.c))
 
-.PHONY: setup-browser lighthouse check-types check-format check-tidy help all cli wasm model routes demo test test-c test-c-wasm bench-match bench-peers bench-readme test-js test-browser bench fuzz evaluate format check check-commands commands coverage pack reproduce soak soak-readme test-soak site librechat clean setup-native setup-wasm
+.PHONY: setup-browser lighthouse check-types check-format check-tidy help all cli wasm model routes demo test test-c test-c-wasm bench-match bench-peers bench-readme test-js test-browser bench fuzz fuzz-wasm evaluate format check check-commands commands coverage pack reproduce soak soak-readme test-soak site librechat clean setup-native setup-wasm
 .DELETE_ON_ERROR:
 
 help:
@@ -472,8 +472,17 @@ build/fuzz/%: tests/fuzz/%.c build/fuzz/library.a $(wildcard tests/fuzz/*.h test
 	$(Q)clang-22 $(filter-out -MMD -MP,$(FUZZ_CFLAGS)) -Itests/c -fsanitize=fuzzer $(filter-out %.h,$^) $(LDLIBS) -o $@
 
 # Two at a time: CI has two cores.
-fuzz: $(fuzz_programs)
-	@printf '%s\n' $^ | xargs -P 2 -I{} tests/fuzz/run.sh {} $(fuzz_seconds)
+fuzz: $(fuzz_programs) fuzz-wasm
+	@printf '%s\n' $(fuzz_programs) | xargs -P 2 -I{} tests/fuzz/run.sh {} $(fuzz_seconds)
+
+# The native library against the three WebAssembly modules; another fuzz_seed tries other things.
+fuzz_seed ?= 1
+$(out)/tests/answers: tests/fuzz/answers.c $(out)/libsmartrouter.a $(wildcard tests/fuzz/*.h tests/c/*.h)
+	@mkdir -p $(@D)
+	$(call say,link $@)
+	$(Q)$(CC) $(CFLAGS) -Itests/c $(LDFLAGS_$(config)) $(filter-out %.h,$^) -lm -o $@
+fuzz-wasm: cli wasm routes model $(out)/tests/answers
+	@$(node26) --no-warnings tests/fuzz/wasm.mjs $(config) $(fuzz_seconds) $(fuzz_seed)
 
 # ---- formatting ------------------------------------------------------------------------------------------------
 c_files = $(wildcard src/*.[ch] src/*/*.[ch] tests/*/*.[ch])

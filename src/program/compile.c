@@ -110,6 +110,7 @@ static bool plan_exits(compile_job *job, const char *routes_path) {
     uint32_t count = f->layer_count ? f->layer_count : 3;
     for (uint32_t i = 0; i < count; i++) {
         sr_write_exit *out = &job->exits[job->exit_count];
+        if (!f->layer_count && i && usual[i - 1] >= info.layers) break; /* a small model: its last layer once */
         if (f->layer_count && f->layers[i] > info.layers) {
             cli_error("%s: embedder: \"exits\" asks for layer %u; the model has %u layers", routes_path, f->layers[i],
                       info.layers);

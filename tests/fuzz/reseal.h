@@ -5,13 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void *aligned(size_t bytes) {
+static inline void *aligned(size_t bytes) {
     void *p = NULL;
     if (posix_memalign(&p, 64, bytes ? bytes : 1)) abort();
     return p;
 }
 
-static void reseal(uint8_t *file, size_t bytes) {
+static inline void reseal(uint8_t *file, size_t bytes) {
     if (bytes < 96) return;
     uint32_t count = sr_load32(file + 32);
     if (count > (bytes - 64) / 32) return;
