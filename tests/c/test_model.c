@@ -53,9 +53,7 @@ TEST(whitenings_are_read_back_and_checked) {
     for (int i = 0; i < 5 * MODEL_DIM; i++) CHECK_NEAR(got[i], map[i], 2.0 / 127);
     CHECK_INT(sr_model_whitening(o.model, 2, got_mean, got), 0);
     close_model(&o);
-    CHECK_INT(open_bytes(&o, damaged, (size_t)bytes), 0); /* the encoder needs none of it */
-    CHECK_INT(sr_model_whitening(o.model, 1, NULL, NULL), 5);
-    CHECK_INT(sr_model_whitening(o.model, 0, NULL, NULL), SR_E_CHECKSUM);
+    CHECK_INT(open_bytes(&o, damaged, (size_t)bytes), SR_E_CHECKSUM); /* optional, but a damaged file is none */
     close_model(&o);
     list[1].layer = 1;
     CHECK_INT(sr_model_write(&s, &w, &file), SR_E_ARGUMENT); /* one layer twice */
