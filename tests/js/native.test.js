@@ -44,7 +44,7 @@ describe('native program and package', () => {
 
   test('compile gives the same bytes with the general model, whose whitening maps tables without a fit', async () => {
     const generalPath = path(new URL('build/model/general-model.srm', root)), made = `${folder}/general.srr`;
-    const file = { ...routes, routes: routes.routes.map((r, i) => (i ? r : { ...r, negatives: ['not this'] })) };
+    const file = { ...routes, embedder: { exits: [1] }, routes: routes.routes.map((r, i) => (i ? r : { ...r, negatives: ['not this'] })) };
     writeFileSync(`${folder}/general.json`, JSON.stringify(file));
     const native_ = (...args) => {
       execFileSync(native, ['compile', `${folder}/general.json`, '-o', made, '--model', generalPath, ...args], { stdio: 'pipe' });
