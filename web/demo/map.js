@@ -125,8 +125,9 @@ export class PromptMap {
     return [clamp(wide / 2 + ((x - frame.x) / frame.half) * size * (wide > high ? Math.min(wide / high, 1.5) : 1), wide), clamp(high / 2 - ((y - frame.y) / frame.half) * size, high)];
   }
   #colours() {
-    const style = getComputedStyle(document.documentElement);
-    const get = (name) => style.getPropertyValue(name).trim();
+    const { canvas } = this;
+    // through a real colour: a property's own text would be light-dark(…), which a canvas does not know
+    const get = (name) => ((canvas.style.color = `var(${name})`), getComputedStyle(canvas).color);
     return { marks: Array.from({ length: 8 }, (_, i) => get(`--c${i}`)), ink: get('--ink'), paper: get('--paper') };
   }
   /** One drawing a frame, however often it is asked for. */
