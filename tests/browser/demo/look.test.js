@@ -73,6 +73,35 @@ test('no part is wider than the window: 320 pixels, right to left, wide, large t
     }
 });
 
+test('on a phone the head is one line, and no word of the interface is broken, in any language', async () => {
+  const page = await it.open({ viewport: { width: 360, height: 740 }, shallow: true });
+  await type(page, 'Write a sad poem about the autumn rain');
+  await text(page, '#verdict', /%/);
+  for (const code of readdirSync(languages).map((name) => name.slice(0, 2))) {
+    await page.selectOption('#language', code);
+    await page.waitForFunction((c) => document.documentElement.lang === c, code);
+    await text(page, '.exit .tag', /./);
+    const broken = await page.evaluate(() => {
+      const words = [];
+      const range = document.createRange();
+      for (const part of document.querySelectorAll('.brand, .parts, .exits, .segmented, .bar-label, .button')) {
+        const walk = document.createTreeWalker(part, NodeFilter.SHOW_TEXT);
+        while (walk.nextNode())
+          for (const { index, 0: word } of walk.currentNode.data.matchAll(/[^\s-]+/g)) {
+            range.setStart(walk.currentNode, index);
+            range.setEnd(walk.currentNode, index + word.length);
+            if (new Set([...range.getClientRects()].map((r) => Math.round(r.top))).size > 1) words.push(word);
+          }
+      }
+      return words;
+    });
+    assert.deepEqual(broken, [], code);
+    const [brand, prefs] = await page.evaluate(() => ['.brand', '.prefs'].map((s) => document.querySelector(s).getBoundingClientRect().top));
+    assert.ok(Math.abs(brand - prefs) < 20, `${code}: the head is on two lines`);
+  }
+  await page.context().close();
+});
+
 test('all eight languages are complete, and the page changes to each', async () => {
   const read = (name) => JSON.parse(readFileSync(join(languages, name), 'utf8'));
   const names = readdirSync(languages).sort();
