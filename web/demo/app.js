@@ -6,6 +6,7 @@ import { recall, remember } from './storage.js';
 import { Session } from './session.js';
 import { Try } from './try.js';
 import { PromptMap } from './map.js';
+import { restore } from './restore.js';
 
 const home = new URL('../', import.meta.url);
 const page = { home, parts: {} };
@@ -122,13 +123,13 @@ async function main() {
   page.map = new PromptMap(session, trier);
   $('version').textContent = page.site.version;
   report(page);
-  lazily('edit', () => import('./edit.js'));
-  lazily('measure', () => import('./measure.js'));
-  lazily('own', () => import('./own.js'));
-  const { restore } = await import('./restore.js');
   await restore(session);
   await session.start().catch(() => {}); // shown
   trier.fromLink();
+  // Only now: a high window has the next part near at once, and the first route comes before it.
+  lazily('edit', () => import('./edit.js'));
+  lazily('measure', () => import('./measure.js'));
+  lazily('own', () => import('./own.js'));
   document.documentElement.dataset.ready = 'yes';
   (window.requestIdleCallback ?? setTimeout)(offline);
 }
