@@ -445,7 +445,7 @@ bench-readme:
 
 # Long and hard use; fails when memory grows or an answer is lost, and writes build/soak.md. size=1 takes hours; make test runs a thousandth.
 size := 1
-soak: cli wasm routes model
+soak: cli wasm routes model setup-browser
 	@$(node) --expose-gc tests/soak/soak.mjs $(config) $(size)
 soak-readme:
 	@$(node) tests/bench/readme.mjs soak

@@ -10,6 +10,7 @@ import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { http } from '../../web/embedders/http.js';
 import { SmartRouter } from '../../web/smartrouter.js';
+import { pageCalls, pageDeaths } from './page.mjs';
 
 const [config = 'release', given = '1'] = process.argv.slice(2);
 const size = Number(given);
@@ -115,16 +116,22 @@ async function together(count) {
 }
 
 async function deaths(count) {
-  const router = await SmartRouter.load({ ...files, model, worker: new URL('./mortal-worker.js', import.meta.url), autoload: false });
+  let workers = 0;
+  const started = () => workers++;
+  process.on('worker', started);
+  const deep = { asset: files.asset, wasm: files.wasm, model, autoload: false }; // no table: each call is the worker's
+  const router = await SmartRouter.load({ ...deep, worker: new URL('./mortal-worker.js', import.meta.url) });
   await router.load();
-  const steady = await SmartRouter.load({ ...files, model, autoload: false });
+  const steady = await SmartRouter.load(deep);
   await steady.load();
   const expected = [];
   for (let i = 0; i < 20; i++) expected.push((await steady.route(prompt(i))).route);
   steady.dispose();
   for (let i = 0; i < count; i++) assert.equal((await router.route(prompt(i % 20))).route, expected[i % 20], `call ${i}`);
   router.dispose();
-  return { held: `${Math.floor(count / 100)} workers died, no answer lost` };
+  process.off('worker', started);
+  assert.ok(workers > 2, 'no worker died');
+  return { held: `${workers - 2} workers died, no answer lost` };
 }
 
 // A vector follows from its text; one request in two is answered as a bad server answers.
@@ -169,6 +176,9 @@ await part('route() in a worker, encoder', whole(20_000, 100), (n) => calls(n, t
 await part('load and dispose', whole(1000, 20), loads);
 await part('instances at once', 50, together);
 await part('route() while the worker dies every 100 calls', whole(5000, 220), deaths);
+const texts = Array.from({ length: 20 }, (_, i) => prompt(i * 37));
+await part('route() in a page of Chromium, piece table, a worker beside it', whole(1_000_000, 1000), pageCalls(fileURLToPath(root), config, texts));
+await part('route() in a page whose worker dies every 100 calls', whole(1000, 220), pageDeaths(fileURLToPath(root), config, texts));
 await part('http embedder under a bad server', whole(2000, 20), badServer);
 
 const table = ['| what | how many | seconds | memory after a fifth → at the end, MB | outcome |', '| --- | ---: | ---: | ---: | --- |', ...rows];
