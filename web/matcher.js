@@ -1,24 +1,19 @@
 // A route asset in WebAssembly memory: vectors to decisions. Offsets as in src/wasm/exports.h.
 
 const NAMES = { embedder: ['encoder', 'table', 'external'], pooling: ['mean', 'cls', 'max', 'none'] };
-const XY = 36, HAS_XY = 44, MATCHES = 48, WHY = 2096, INFO = 2800;
+const XY = 36, MATCHES = 48, WHY = 2096, INFO = 2800;
 export const WHY_COUNT = 5;
-const KEPT_TEXTS = 4096; // decoding five reasons took as long as the rest of a match
 
 export class Matcher {
   constructor(wasm, bytes) {
     this.wasm = wasm;
     this.asset = wasm.put(bytes);
     this.bytes = bytes.length;
+    this.query = 0;
+    this.learned = new Map(); // exit to [{ id, text, route index }]
+    this.texts = []; // of utterances that were reasons: decoding five took as long as the rest of a match
     try {
       this.session = wasm.check(wasm.x.router_open(this.asset, bytes.length), 'route asset');
-    } catch (error) {
-      wasm.free(this.asset);
-      throw error;
-    }
-    this.learned = new Map(); // exit to [{ id, text, route index }], as in memory
-    this.texts = new Map(); // utterance to text, of those that were reasons
-    try {
       this.#describe();
       this.query = wasm.alloc(Math.max(0, ...this.exits.map((e) => e.dim)) * 4);
     } catch (error) {
@@ -74,10 +69,9 @@ export class Matcher {
     this.content = wasm.hex64(session + INFO + 56);
   }
 
-  /** Vector to decision. */
   match(vector, exit, started = performance.now()) {
     const { wasm } = this;
-    // another length is refused before anything is read
+
     if (vector.length === this.exits[exit]?.dim) wasm.f32.set(vector, this.query >> 2);
     wasm.check(wasm.x.router_match(this.session, exit, this.query, vector.length, WHY_COUNT));
     return this.decision(started);
@@ -87,26 +81,24 @@ export class Matcher {
   decision(started, embedder) {
     const { wasm, session } = this;
     const { u32, f32 } = wasm;
-    const w = session >> 2;
-    const route = u32[w], nearest = u32[w + 1], exit = u32[w + 2], flags = u32[w + 3];
-    const score = f32[w + 4], margin = f32[w + 5], confidence = f32[w + 6];
+    const w = session >> 2, xy = w + (XY >> 2);
+    const route = this.routes[u32[w]], exit = u32[w + 2], flags = u32[w + 3];
     const scores = new Array(u32[w + 7]), why = new Array(u32[w + 8]);
     for (let i = 0, at = (session + MATCHES) >> 2; i < scores.length; i++, at += 2)
       scores[i] = { route: this.routes[u32[at]].id, score: f32[at + 1] };
     for (let i = 0, at = (session + WHY) >> 2; i < why.length; i++, at += 3) {
       const utterance = u32[at];
-      why[i] = { text: '', route: this.routes[u32[at + 1]].id, similarity: f32[at + 2] };
       const learned = utterance >= this.utteranceCount && this.learned.get(exit)?.[utterance - this.utteranceCount];
-      if (learned) (why[i].text = learned.text), (why[i].learned = learned.id);
-      else why[i].text = this.#text(utterance);
+      why[i] = { text: (learned || (this.texts[utterance] ??= this.utterance(utterance))).text, route: this.routes[u32[at + 1]].id, similarity: f32[at + 2] };
+      if (learned) why[i].learned = learned.id;
     }
     const decision = {
-      route: this.routes[route].id,
-      label: this.routes[route].label,
-      nearest: this.routes[nearest].id,
-      score,
-      margin,
-      confidence,
+      route: route.id,
+      label: route.label,
+      nearest: this.routes[u32[w + 1]].id,
+      score: f32[w + 4],
+      margin: f32[w + 5],
+      confidence: f32[w + 6],
       uncertain: !!(flags & 4),
       belowThreshold: !!(flags & 1),
       belowMargin: !!(flags & 2),
@@ -117,17 +109,8 @@ export class Matcher {
       why,
       ms: performance.now() - started,
     };
-    if (u32[(session + HAS_XY) >> 2]) decision.xy = [f32[(session + XY) >> 2], f32[((session + XY) >> 2) + 1]];
+    if (u32[xy + 2]) decision.xy = [f32[xy], f32[xy + 1]];
     return decision;
-  }
-
-  #text(utterance) {
-    let text = this.texts.get(utterance);
-    if (text === undefined) {
-      if (this.texts.size === KEPT_TEXTS) this.texts.clear();
-      this.texts.set(utterance, (text = this.utterance(utterance).text));
-    }
-    return text;
   }
 
   utterance(i) {
@@ -150,11 +133,11 @@ export class Matcher {
   }
 
   dispose() {
-    if (!this.session) return;
+    if (!this.asset) return;
     this.clear?.();
-    this.wasm.x.router_close(this.session);
+    if (this.session) this.wasm.x.router_close(this.session);
     this.wasm.free(this.asset);
     this.wasm.free(this.query);
-    this.session = 0;
+    this.session = this.asset = 0;
   }
 }

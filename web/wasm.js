@@ -1,4 +1,4 @@
-// Loads one build of the WebAssembly and gives safe access to its memory. No Embind, no eval.
+// Loads one build of the WebAssembly and gives access to its memory.
 
 export const isNode = typeof process === 'object' && !!process.versions?.node;
 
@@ -12,8 +12,7 @@ const BUILDS = {
   'smartrouter-relaxed': () => new URL('./wasm/smartrouter-relaxed.wasm', import.meta.url),
 };
 
-// Modules with one function each that uses the newest opcodes of its level: i8x16.popcnt; relaxed_dot_i8x16_i7x16_s and its
-// _add_s, in their final encoding.
+// Modules of one function with the newest opcodes of its level, in their final encoding.
 const head = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10];
 const splat = [65, 1, 253, 15];
 const probe = (...code) =>
@@ -34,7 +33,7 @@ export function fail(code, message, cause) {
 
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
-const modules = new Map(); // URL to promise: routers on one page share the compiled code
+const modules = new Map(); // URL to promise: routers share compiled code
 
 export class Wasm {
   static async open({ wasm, variant = bestVariant(), full }) {
@@ -69,7 +68,7 @@ export class Wasm {
     return self;
   }
 
-  // A view goes stale when memory grows, and writes through a stale one vanish: always come through here.
+  // Views go stale when memory grows: always come through here.
   get u8() {
     return this.#fresh().a8;
   }
@@ -104,7 +103,7 @@ export class Wasm {
     this.u8.set(bytes, at);
     return at;
   }
-  // UTF-8; lone surrogates become U+FFFD, as TextEncoder has it. The caller frees `at`.
+  // As TextEncoder; the caller frees `at`.
   putText(text) {
     const at = this.alloc(text.length * 3);
     return { at, bytes: encoder.encodeInto(text, this.u8.subarray(at, at + text.length * 3)).written };
