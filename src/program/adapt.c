@@ -11,6 +11,7 @@
 #include "program/engine.h"
 #include "program/parallel.h"
 #include "program/routes_file.h"
+#include "program/surround.h"
 #include "program/tune.h"
 #include <math.h>
 #include <stdlib.h>
@@ -23,10 +24,12 @@ static const cli_option options[] = {
     {"--public", "FILE", "public labelled JSONL to fit on, beside the corpus"},
     {"--judge", "FILE", "labelled JSONL that is only judged"},
     {"--leave", "LANGUAGES", "languages of the corpus that are only judged, as de,pl"},
+    {"--around", "FILE", "JSONL of what people put around requests: greetings, documents, ... (surround.h)"},
+    {"--around-share", "S", "prompts that are shown with something around them, too (default 0.5)"},
     {"--public-weight", "W", "a public prompt's weight against one of ours (default 0.5)"},
     {"--exits", "LAYERS", "whose pooled vectors, side by side, are to be told apart: 5+7+9 (default)"},
     {"--from", "LAYER", "layers above this one are adapted (default 2)"},
-    {"--epochs", "N", "times that every prompt is seen (default 3)"},
+    {"--epochs", "N", "times that every prompt is seen, as 1.5 (default 2)"},
     {"--rate", "R", "largest step of a number (default 0.003)"},
     {"--output", "FILE", "or -o: the adapter to write (.sra), for smartrouter model --adapter"},
     {0}};
@@ -129,6 +132,17 @@ static double judge_text(const adaptation *a, size_t row, const float *feature, 
     return loss;
 }
 
+static void apply_product(void *context, int thread, size_t i) {
+    const adaptation *a = context;
+    (void)thread;
+    adapt_net_apply(&a->net, a->numbers, i);
+}
+
+/* After each change of the numbers. */
+static void apply_numbers(adaptation *a) {
+    parallel_for((a->net.to - a->net.from) * ADAPT_PRODUCTS, 0, NULL, apply_product, a);
+}
+
 static void run_chunk(void *context, int thread, size_t c) {
     adaptation *a = context;
     const size_t width = a->net.feature_dim, dim = a->net.model->meta.dim;
@@ -192,48 +206,54 @@ static double judge(adaptation *a, bool corpus, size_t *rows_out) {
     return *rows_out ? 100.0 * (double)right / (double)*rows_out : 0;
 }
 
-static void fit(adaptation *a, size_t epochs, double rate) {
+static void fit(adaptation *a, double epochs, double rate) {
     size_t *order = memory(a->fitted * sizeof *order), n = 0, step = 0;
     for (size_t i = 0; i < a->data.count; i++)
         if (!a->judged[i] && a->states[i]) order[n++] = i;
-    size_t batches = (n + BATCH - 1) / BATCH, steps = epochs * batches;
-    for (size_t epoch = 0; epoch < epochs; epoch++) {
-        double loss = 0;
+    size_t batches = (n + BATCH - 1) / BATCH, steps = (size_t)ceil(epochs * (double)batches);
+    for (size_t epoch = 0; step < steps; epoch++) {
+        double loss = 0, right = 0, seen = 0;
         for (size_t i = n; i > 1; i--) {
             size_t k = random_below(i), row = order[i - 1];
             order[i - 1] = order[k], order[k] = row;
         }
-        for (size_t b = 0; b < batches; b++) {
+        for (size_t b = 0; b < batches && step < steps; b++) {
             a->rows = order + b * BATCH, a->row_count = n - b * BATCH < BATCH ? n - b * BATCH : BATCH;
+            seen += (double)a->row_count;
             double batch_weight = 0;
             for (size_t i = 0; i < a->row_count; i++) batch_weight += a->weight[a->rows[i]];
             parallel_for(CHUNKS, 0, NULL, run_chunk, a);
-            for (int c = 0; c < CHUNKS; c++) loss += a->loss[c] / batch_weight / (double)batches;
+            for (int c = 0; c < CHUNKS; c++) loss += a->loss[c] / batch_weight, right += a->right[c];
             double done = (double)++step / (double)steps, warm = done * 20 < 1 ? done * 20 : 1;
             adam(a, step, warm * 0.5 * (1 + cos(3.14159265358979 * done)), rate, batch_weight);
+            apply_numbers(a);
             cli_progress("fitting", step, steps);
         }
         size_t ours, public_rows;
         double on_ours = judge(a, true, &ours), on_public = judge(a, false, &public_rows);
-        cli_note("epoch %zu of %zu: loss %.3f; left out: %.1f %% of %zu prompts of ours, %.1f %% of %zu public ones",
-                 epoch + 1, epochs, loss, on_ours, ours, on_public, public_rows);
+        cli_note("epoch %zu of %g: loss %.3f, %.1f %% right; left out: %.1f %% of %zu prompts of ours, %.1f %% of %zu "
+                 "public ones",
+                 epoch + 1, epochs, loss * BATCH / seen, 100 * right / seen, on_ours, ours, on_public, public_rows);
     }
     free(order);
 }
 
-static bool read_rows(adaptation *a, const cli_args *args) {
+static bool read_rows(adaptation *a, const cli_args *args, char *const *labels) {
     const char *corpus = cli_value(args, "--corpus"), *public = cli_value(args, "--public"),
                *judge_path = cli_value(args, "--judge"), *leave = cli_value(args, "--leave");
     if (!dataset_read_corpus(&a->data, corpus ? corpus : "routes/corpus")) return false;
     if (public && !dataset_read_jsonl(&a->data, public)) return false;
     size_t judge_from = a->data.count;
     if (judge_path && !dataset_read_jsonl(&a->data, judge_path)) return false;
-    a->judged = memory(a->data.count);
+    a->judged = memory(2 * a->data.count);
     for (size_t i = 0; i < a->data.count; i++) {
         const sample *s = &a->data.rows[i];
         a->judged[i] = i >= judge_from || (s->corpus && leave && dataset_lists(leave, s->lang));
     }
-    return true;
+    double share;
+    if (!cli_decimal(args, "--around-share", 0, 1, 0.5, &share)) return false;
+    return !cli_given(args, "--around") ||
+           surround_rows(&a->data, a->data.count, a->judged, share, cli_value(args, "--around"), labels);
 }
 
 static bool prepare(adaptation *a) {
@@ -249,6 +269,7 @@ static bool prepare(adaptation *a) {
     a->count = a->net.count + routes * (width + 1);
     a->numbers = memory(a->count * sizeof(float));
     adapt_net_start(&a->net, a->numbers);
+    apply_numbers(a);
     a->first = memory(a->count * sizeof(float)), a->second = memory(a->count * sizeof(float));
     for (int c = 0; c < CHUNKS; c++) a->gradient[c] = memory(a->count * sizeof(float));
     int threads = parallel_threads(0, CHUNKS);
@@ -262,13 +283,13 @@ int sr_cmd_adapt(int argc, char **argv) {
     int parsed = cli_parse(&command, argc, argv, &args);
     if (parsed) return parsed > 0 ? CLI_OK : CLI_USAGE;
     adaptation *a = memory(sizeof *a);
-    long from, epochs;
-    double rate, public_weight;
+    long from;
+    double epochs, rate, public_weight;
     const char *exits = cli_value(&args, "--exits"), *routes = cli_value(&args, "--routes");
     const char *rest = exits ? exits : "5+7+9";
     uint32_t mask = tune_layers(&rest);
     if (!cli_number(&args, "--from", 0, SR_MAX_EXITS, 2, &from) ||
-        !cli_number(&args, "--epochs", 1, 1000, 3, &epochs) || !cli_decimal(&args, "--rate", 0, 1, 0.003, &rate) ||
+        !cli_decimal(&args, "--epochs", 0.01, 1000, 2, &epochs) || !cli_decimal(&args, "--rate", 0, 1, 0.003, &rate) ||
         !cli_decimal(&args, "--public-weight", 0, 100, 0.5, &public_weight))
         return CLI_USAGE;
     if (!mask || *rest) return cli_error("--exits wants layers such as 5+7+9, not '%s'", exits), CLI_USAGE;
@@ -279,8 +300,8 @@ int sr_cmd_adapt(int argc, char **argv) {
     engine e;
     if (!routes_file_read(routes ? routes : "routes/five-routes.json", &file)) return CLI_FAILED;
     if (!engine_open(&e, NULL, cli_value(&args, "--model"), NULL, ENGINE_MODEL)) return CLI_FAILED;
-    char *names[SR_MAX_ROUTES];
-    for (uint32_t r = 0; r < file.route_count; r++) names[r] = file.routes[r].id;
+    char *names[SR_MAX_ROUTES], *labels[SR_MAX_ROUTES];
+    for (uint32_t r = 0; r < file.route_count; r++) names[r] = file.routes[r].id, labels[r] = file.routes[r].label;
     dataset_routes(&a->data, names, file.route_count);
     if (!adapt_net_open(&a->net, e.model, (uint32_t)from, 31 - (uint32_t)__builtin_clz(mask), mask))
         return cli_error(
@@ -288,10 +309,10 @@ int sr_cmd_adapt(int argc, char **argv) {
                    "mean pooling, at least %s of them; --exits must lie above --from %ld or at it",
                    cli_value(&args, "--model"), exits ? exits : "9", from),
                CLI_USAGE;
-    bool fine = read_rows(a, &args);
+    bool fine = read_rows(a, &args, labels);
     if (fine) tune_weigh(&a->data, public_weight, &a->weight, &a->route_of);
     fine = fine && prepare(a);
-    if (fine) fit(a, (size_t)epochs, rate);
+    if (fine) fit(a, epochs, rate);
     if (fine && cli_given(&args, "--output"))
         fine = adapt_file_write(cli_value(&args, "--output"), &a->net, a->numbers);
     engine_close(&e);

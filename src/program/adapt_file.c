@@ -35,18 +35,25 @@ static void *owned(sr_model_source *s, size_t bytes) {
     return p;
 }
 
-/* A copy with every row times its gain. */
-static int scale_rows(sr_model_source *s, sr_source_matrix *w, const float *gain) {
-    size_t blocks = w->cols / 32, row_bytes = w->q4 ? blocks * 18 : (size_t)w->cols * 4;
+static float gain_at(const float *gain, size_t blocks, size_t row, size_t block) {
+    const size_t strip = SR_MATMUL_STRIP;
+    return gain[(row / strip * blocks + block) * strip + row % strip];
+}
+
+/* A copy with every block times its gain. */
+static int scale_blocks(sr_model_source *s, sr_source_matrix *w, const float *gain) {
+    size_t blocks = w->cols / ADAPT_BLOCK, row_bytes = w->q4 ? blocks * 18 : (size_t)w->cols * 4;
     uint8_t *copy = owned(s, w->rows * row_bytes);
     if (!copy) return SR_E_MEMORY;
     memcpy(copy, w->q4 ? (const void *)w->q4 : (const void *)w->f32, w->rows * row_bytes);
     for (size_t r = 0; r < w->rows; r++) {
         if (!w->q4)
-            for (size_t c = 0; c < w->cols; c++) ((float *)(void *)copy)[r * w->cols + c] *= gain[r];
+            for (size_t c = 0; c < w->cols; c++)
+                ((float *)(void *)copy)[r * w->cols + c] *= gain_at(gain, blocks, r, c / ADAPT_BLOCK);
         for (size_t b = 0; w->q4 && b < blocks; b++) {
             uint8_t *p = copy + r * row_bytes + b * 18;
-            uint16_t half = sr_float_to_half(sr_half_to_float((uint16_t)(p[0] | p[1] << 8)) * gain[r]);
+            float scale = sr_half_to_float((uint16_t)(p[0] | p[1] << 8)) * gain_at(gain, blocks, r, b);
+            uint16_t half = sr_float_to_half(scale);
             p[0] = (uint8_t)half, p[1] = (uint8_t)(half >> 8);
         }
     }
@@ -58,15 +65,15 @@ static int scale_rows(sr_model_source *s, sr_source_matrix *w, const float *gain
 }
 
 static int adapt_layer(sr_model_source *s, sr_source_layer *y, const float *n, const adapt_layout *at) {
-    const size_t dim = s->model.meta.dim;
+    const size_t dim = s->model.meta.dim, gains = dim * (dim / ADAPT_BLOCK);
     struct {
         sr_source_matrix *matrix;
         const float *gain;
-    } const scaled[] = {{&y->q, n + at->qkv_gain},           {&y->k, n + at->qkv_gain + dim},
-                        {&y->v, n + at->qkv_gain + 2 * dim}, {&y->out, n + at->out_gain},
-                        {&y->up, n + at->up_gain},           {&y->down, n + at->down_gain}};
+    } const scaled[] = {
+        {&y->q, n + at->qkv_gain},   {&y->k, n + at->qkv_gain + gains}, {&y->v, n + at->qkv_gain + 2 * gains},
+        {&y->out, n + at->out_gain}, {&y->up, n + at->up_gain},         {&y->down, n + at->down_gain}};
     for (int i = 0; i < 6; i++)
-        if (scale_rows(s, scaled[i].matrix, scaled[i].gain) < 0) return SR_E_MEMORY;
+        if (scale_blocks(s, scaled[i].matrix, scaled[i].gain) < 0) return SR_E_MEMORY;
     y->q_bias = n + at->qkv_bias, y->k_bias = y->q_bias + dim, y->v_bias = y->k_bias + dim;
     y->out_bias = n + at->out_bias, y->up_bias = n + at->up_bias, y->down_bias = n + at->down_bias;
     y->attention_gain = n + at->attention_norm, y->attention_shift = y->attention_gain + dim;

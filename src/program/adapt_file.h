@@ -9,7 +9,7 @@
 #include "program/model_source.h"
 
 bool adapt_file_write(const char *path, const adapt_net *net, const float *numbers);
-/* Puts an adapter's numbers into a source: biases and norms replaced, matrices scaled row by row (of 4-bit blocks the
- * scales alone). Returns 0, or a negative error with source->error set. */
+/* Puts an adapter's numbers into a source: biases and norms replaced, matrices scaled block by block (of 4-bit blocks
+ * the scales alone). Returns 0, or a negative error with source->error set. */
 int sr_source_adapt(sr_model_source *source, const char *path);
 #endif

@@ -4,15 +4,17 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
-/* What backwards needs of a layer. z: products before gain and bias. Shapes are [tokens][..]. */
+/* What backwards needs of a layer. Shapes are [tokens][..]. */
 typedef struct {
-    float *z_qkv, *qkv; /* 3 dim */
-    float *weights;     /* attention: of text after text, head after head, [n][n] */
-    float *context, *z_out;
+    float *qkv;     /* 3 dim */
+    float *weights; /* attention: of text after text, head after head, [n][n] */
+    float *context;
     float *normal1, *inverse1, *middle; /* normalised, before gain and bias; 1 / deviation; after the first norm */
-    float *z_up, *active, *slope;       /* ffn_dim: product, GELU of it, GELU's derivative */
-    float *z_down;
+    float *active, *slope;              /* ffn_dim: GELU, its derivative */
     float *normal2, *inverse2, *states; /* after the layer */
 } kept_layer;
 
@@ -21,8 +23,9 @@ struct adapt_pass {
     const float *input; /* states after `from` */
     const uint32_t *first;
     size_t texts;
-    float *d_states, *d_middle, *d_wide, *d_qkv, *d_z; /* [tokens][dim | dim | ffn_dim | 3 dim | ffn_dim or 3 dim] */
-    float *d_weights;                                  /* [longest] */
+    float *product;                              /* [tokens][dim] */
+    float *d_states, *d_middle, *d_wide, *d_qkv; /* [tokens][dim | dim | ffn_dim | 3 dim] */
+    float *d_weights;                            /* [longest] */
     float **owned;
     size_t owned_count;
 };
@@ -30,10 +33,10 @@ struct adapt_pass {
 adapt_layout adapt_layout_of(size_t d, size_t f) {
     adapt_layout a;
     size_t n = 0;
-    a.qkv_gain = n, n += 3 * d;
-    a.out_gain = n, n += d;
-    a.up_gain = n, n += f;
-    a.down_gain = n, n += d;
+    a.qkv_gain = n, n += 3 * d * (d / ADAPT_BLOCK);
+    a.out_gain = n, n += d * (d / ADAPT_BLOCK);
+    a.up_gain = n, n += f * (d / ADAPT_BLOCK);
+    a.down_gain = n, n += d * (f / ADAPT_BLOCK);
     a.qkv_bias = n, n += 3 * d;
     a.out_bias = n, n += d;
     a.up_bias = n, n += f;
@@ -46,14 +49,14 @@ adapt_layout adapt_layout_of(size_t d, size_t f) {
 
 /* ---- the net ----------------------------------------------------------------------------------------------------- */
 
-static float *transposed(const sr_matrix *w) {
-    const size_t strip = SR_MATMUL_STRIP;
-    float *back = memory((size_t)w->rows * w->cols * sizeof *back);
-    for (size_t r = 0; r < w->rows; r++)
-        for (size_t c = 0; c < w->cols; c++)
-            back[(c / strip * w->rows + r) * strip + c % strip] =
-                w->exact[(r / strip * w->cols + c) * strip + r % strip];
-    return back;
+static size_t gain_of(const adapt_layout *at, int product) {
+    const size_t gains[] = {at->qkv_gain, at->out_gain, at->up_gain, at->down_gain};
+    return gains[product];
+}
+
+static const sr_matrix *matrix_of(const sr_layer *y, int product) {
+    const sr_matrix *const matrices[] = {&y->qkv, &y->out, &y->up, &y->down};
+    return matrices[product];
 }
 
 bool adapt_net_open(adapt_net *net, const sr_model *m, uint32_t from, uint32_t to, uint32_t exits) {
@@ -64,19 +67,34 @@ bool adapt_net_open(adapt_net *net, const sr_model *m, uint32_t from, uint32_t t
     *net = (adapt_net){m, from, to, exits, adapt_layout_of(m->meta.dim, m->meta.ffn_dim), 0, 0, NULL, NULL};
     net->count = (to - from) * net->at.count;
     net->feature_dim = (size_t)__builtin_popcount(exits) * m->meta.dim;
-    net->back = memory((to - from) * 4 * sizeof *net->back);
-    for (uint32_t l = from; l < to; l++) {
-        const sr_layer *y = &m->layer[l];
-        const sr_matrix *const w[] = {&y->qkv, &y->out, &y->up, &y->down};
-        for (int i = 0; i < 4; i++) net->back[(l - from) * 4 + (uint32_t)i] = transposed(w[i]);
+    size_t products = (size_t)(to - from) * ADAPT_PRODUCTS;
+    net->ahead = memory(products * sizeof *net->ahead), net->back = memory(products * sizeof *net->back);
+    for (size_t i = 0; i < products; i++) {
+        const sr_matrix *w = matrix_of(&m->layer[from + i / ADAPT_PRODUCTS], (int)(i % ADAPT_PRODUCTS));
+        net->ahead[i] = memory((size_t)w->rows * w->cols * sizeof(float));
+        net->back[i] = memory((size_t)w->rows * w->cols * sizeof(float));
     }
-    net->zero = memory((m->meta.ffn_dim + 3 * m->meta.dim) * sizeof(float));
     return true;
 }
 
 void adapt_net_close(adapt_net *net) {
-    for (uint32_t i = 0; i < (net->to - net->from) * 4; i++) free(net->back[i]);
-    free(net->back), free(net->zero);
+    for (size_t i = 0; i < (size_t)(net->to - net->from) * ADAPT_PRODUCTS; i++) free(net->ahead[i]), free(net->back[i]);
+    free(net->ahead), free(net->back);
+}
+
+void adapt_net_apply(const adapt_net *net, const float *numbers, size_t i) {
+    const size_t strip = SR_MATMUL_STRIP, layer = i / ADAPT_PRODUCTS;
+    const int product = (int)(i % ADAPT_PRODUCTS);
+    const sr_matrix *w = matrix_of(&net->model->layer[net->from + layer], product);
+    const float *gain = numbers + layer * net->at.count + gain_of(&net->at, product);
+    for (size_t r = 0; r < w->rows; r += strip)
+        for (size_t c = 0; c < w->cols; c++) {
+            const float *in = w->exact + r * w->cols + c * strip;
+            const float *g = gain + (r * (w->cols / ADAPT_BLOCK) + c / ADAPT_BLOCK * strip);
+            float *ahead = net->ahead[i] + r * w->cols + c * strip;
+            float *back = net->back[i] + (c / strip * w->rows + r) * strip + c % strip;
+            for (size_t k = 0; k < strip; k++) back[k * strip] = ahead[k] = in[k] * g[k];
+        }
 }
 
 void adapt_net_start(const adapt_net *net, float *numbers) {
@@ -107,17 +125,16 @@ adapt_pass *adapt_pass_new(const adapt_net *net, size_t tokens, size_t longest) 
     p->layers = memory(layers * sizeof *p->layers);
     for (size_t l = 0; l < layers; l++) {
         kept_layer *k = &p->layers[l];
-        k->z_qkv = own(p, tokens * 3 * dim), k->qkv = own(p, tokens * 3 * dim);
+        k->qkv = own(p, tokens * 3 * dim);
         k->weights = own(p, tokens * longest * net->model->meta.heads);
-        k->context = own(p, tokens * dim), k->z_out = own(p, tokens * dim);
+        k->context = own(p, tokens * dim);
         k->normal1 = own(p, tokens * dim), k->inverse1 = own(p, tokens), k->middle = own(p, tokens * dim);
-        k->z_up = own(p, tokens * ffn), k->active = own(p, tokens * ffn), k->slope = own(p, tokens * ffn);
-        k->z_down = own(p, tokens * dim);
+        k->active = own(p, tokens * ffn), k->slope = own(p, tokens * ffn);
         k->normal2 = own(p, tokens * dim), k->inverse2 = own(p, tokens), k->states = own(p, tokens * dim);
     }
-    size_t wide = ffn > 3 * dim ? ffn : 3 * dim;
+    p->product = own(p, tokens * dim);
     p->d_states = own(p, tokens * dim), p->d_middle = own(p, tokens * dim), p->d_wide = own(p, tokens * ffn);
-    p->d_qkv = own(p, tokens * 3 * dim), p->d_z = own(p, tokens * wide), p->d_weights = own(p, longest);
+    p->d_qkv = own(p, tokens * 3 * dim), p->d_weights = own(p, longest);
     return p;
 }
 
@@ -126,27 +143,107 @@ void adapt_pass_free(adapt_pass *p) {
     free(p->owned), free(p->layers), free(p);
 }
 
-/* ---- forwards ---------------------------------------------------------------------------------------------------- */
+/* ---- products ---------------------------------------------------------------------------------------------------- */
+
+/* Tiles of six tokens by a strip of rows, fused multiply-adds in the order of the columns: the same bits with AVX2,
+ * where 12 sums, 2 weights and 1 broadcast fill the registers and the multipliers bound it, and without. */
+enum { STRIP = SR_MATMUL_STRIP, TILE = 6 };
+
+/* x: where each token's columns begin; w: a strip. out[TILE][STRIP] gets the products; or, when `by` is given,
+ * out[STRIP] has the sum over tokens of products times by[token][STRIP] added. */
+static void tile_plain(const float *const x[TILE], const float *w, size_t cols, const float *const *by, float *out) {
+    for (size_t r = 0; r < STRIP; r++)
+        for (size_t t = 0; t < TILE; t++) {
+            float sum = 0;
+            for (size_t c = 0; c < cols; c++) sum = fmaf(x[t][c], w[c * STRIP + r], sum);
+            if (by)
+                out[r] = fmaf(sum, by[t][r], out[r]);
+            else
+                out[t * STRIP + r] = sum;
+        }
+}
+
+#if defined(__x86_64__)
+#define TOKENS(X) X(0) X(1) X(2) X(3) X(4) X(5)
+__attribute__((target("avx2,fma"))) static void tile_wide(const float *const x[TILE], const float *w, size_t cols,
+                                                          const float *const *by, float *out) {
+    const float *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3], *x4 = x[4], *x5 = x[5];
+    __m256 a0 = _mm256_setzero_ps(), a1 = a0, a2 = a0, a3 = a0, a4 = a0, a5 = a0;
+    __m256 b0 = a0, b1 = a0, b2 = a0, b3 = a0, b4 = a0, b5 = a0;
+    for (size_t c = 0; c < cols; c++, w += STRIP) {
+        __m256 low = _mm256_loadu_ps(w), high = _mm256_loadu_ps(w + 8), v;
+#define ADD(i)                                                                                                         \
+    v = _mm256_broadcast_ss(x##i + c), a##i = _mm256_fmadd_ps(v, low, a##i), b##i = _mm256_fmadd_ps(v, high, b##i);
+        TOKENS(ADD)
+    }
+    if (!by) {
+#define STORE(i) _mm256_storeu_ps(out + (i) * STRIP, a##i), _mm256_storeu_ps(out + (i) * STRIP + 8, b##i);
+        TOKENS(STORE)
+        return;
+    }
+    __m256 low = _mm256_loadu_ps(out), high = _mm256_loadu_ps(out + 8);
+#define GATHER(i)                                                                                                      \
+    low = _mm256_fmadd_ps(a##i, _mm256_loadu_ps(by[i]), low);                                                          \
+    high = _mm256_fmadd_ps(b##i, _mm256_loadu_ps(by[i] + 8), high);
+    TOKENS(GATHER)
+    _mm256_storeu_ps(out, low), _mm256_storeu_ps(out + 8, high);
+}
+#endif
+
+static void tile(const float *const x[TILE], const float *w, size_t cols, const float *const *by, float *out) {
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+        tile_wide(x, w, cols, by, out);
+        return;
+    }
+#endif
+    tile_plain(x, w, cols, by, out);
+}
 
 /* z[tokens][rows] = x[tokens][cols] times the strips of w */
-static void product(const adapt_net *net, const float *x, size_t tokens, const float *w, size_t rows, size_t cols,
-                    float *z) {
-    for (size_t r = 0; r < rows; r += SR_MATMUL_STRIP)
-        net->model->kernels->exact(x, tokens, w + r * cols, cols, net->zero, -1, z + r, rows);
+static void product(const float *x, size_t tokens, const float *w, size_t rows, size_t cols, float *z) {
+    float out[TILE * STRIP];
+    const float *from[TILE];
+    for (size_t r = 0; r < rows; r += STRIP)
+        for (size_t t = 0; t < tokens; t += TILE) {
+            size_t n = tokens - t < TILE ? tokens - t : TILE;
+            for (size_t i = 0; i < TILE; i++) from[i] = x + (t + (i < n ? i : 0)) * cols;
+            tile(from, w + r * cols, cols, NULL, out);
+            for (size_t i = 0; i < n; i++) memcpy(z + (t + i) * rows + r, out + i * STRIP, STRIP * sizeof *z);
+        }
 }
 
-/* y = z * gain + bias, a row each */
-static void scale(const float *z, size_t tokens, size_t rows, const float *gain, const float *bias, float *y) {
-    for (size_t t = 0; t < tokens; t++)
-        for (size_t r = 0; r < rows; r++) y[t * rows + r] = z[t * rows + r] * gain[r] + bias[r];
+/* Adds the slope by a matrix's gains: of each block and row, the sum over tokens of d_z times what the block, without
+ * its gain, gives to z. */
+static void gain_back(const float *x, const float *d_z, size_t tokens, const sr_matrix *w, float *d_gain) {
+    static const float nothing[STRIP];
+    const size_t rows = w->rows, cols = w->cols;
+    const float *from[TILE], *by[TILE];
+    for (size_t r = 0; r < rows; r += STRIP)
+        for (size_t c = 0; c < cols; c += ADAPT_BLOCK, d_gain += STRIP)
+            for (size_t t = 0; t < tokens; t += TILE) {
+                size_t n = tokens - t < TILE ? tokens - t : TILE;
+                for (size_t i = 0; i < TILE; i++) {
+                    from[i] = x + (t + (i < n ? i : 0)) * cols + c;
+                    by[i] = i < n ? d_z + (t + i) * rows + r : nothing;
+                }
+                tile(from, w->exact + r * cols + c * STRIP, ADAPT_BLOCK, by, d_gain);
+            }
 }
 
-/* y = layer norm(a + (z * gain + bias)) */
-static void add_norm(const float *a, const float *z, const float *gain, const float *bias, const float *norm,
-                     size_t tokens, size_t dim, float epsilon, float *normal, float *inverse, float *y) {
+/* ---- forwards ---------------------------------------------------------------------------------------------------- */
+
+static void add_bias(float *z, size_t tokens, size_t rows, const float *bias) {
+    for (size_t t = 0; t < tokens; t++, z += rows)
+        for (size_t r = 0; r < rows; r++) z[r] += bias[r];
+}
+
+/* y = layer norm(a + z + bias) */
+static void add_norm(const float *a, const float *z, const float *bias, const float *norm, size_t tokens, size_t dim,
+                     float epsilon, float *normal, float *inverse, float *y) {
     for (size_t t = 0; t < tokens; t++, a += dim, z += dim, normal += dim, y += dim) {
         float mean = 0, squares = 0;
-        for (size_t i = 0; i < dim; i++) normal[i] = a[i] + z[i] * gain[i] + bias[i], mean += normal[i];
+        for (size_t i = 0; i < dim; i++) normal[i] = a[i] + z[i] + bias[i], mean += normal[i];
         mean /= (float)dim;
         for (size_t i = 0; i < dim; i++) normal[i] -= mean, squares += normal[i] * normal[i];
         inverse[t] = 1 / sqrtf(squares / (float)dim + epsilon);
@@ -193,11 +290,11 @@ static void attend(const adapt_net *net, const adapt_pass *p, kept_layer *k) {
             }
 }
 
-static void activate(const float *z, size_t tokens, size_t rows, const float *gain, const float *bias, float *active,
-                     float *slope) {
+/* active: products in, their GELU out */
+static void activate(float *active, size_t tokens, size_t rows, const float *bias, float *slope) {
     for (size_t t = 0; t < tokens; t++)
         for (size_t r = 0; r < rows; r++) {
-            float u = z[t * rows + r] * gain[r] + bias[r], share = 0.5f * (1 + erff(u * 0.70710678f));
+            float u = active[t * rows + r] + bias[r], share = 0.5f * (1 + erff(u * 0.70710678f));
             active[t * rows + r] = u * share;
             slope[t * rows + r] = share + u * 0.39894228f * expf(-0.5f * u * u);
         }
@@ -228,20 +325,20 @@ void adapt_forward(const adapt_net *net, adapt_pass *p, const float *numbers, co
     const size_t dim = meta->dim, ffn = meta->ffn_dim, n = first[texts];
     p->input = states, p->first = first, p->texts = texts;
     for (uint32_t l = net->from; l < net->to; l++, numbers += at->count) {
-        const sr_layer *y = &net->model->layer[l];
+        float *const *w = net->ahead + (l - net->from) * ADAPT_PRODUCTS;
         kept_layer *k = &p->layers[l - net->from];
         const float *x = states_after(net, p, l);
-        product(net, x, n, y->qkv.exact, 3 * dim, dim, k->z_qkv);
-        scale(k->z_qkv, n, 3 * dim, numbers + at->qkv_gain, numbers + at->qkv_bias, k->qkv);
+        product(x, n, w[0], 3 * dim, dim, k->qkv);
+        add_bias(k->qkv, n, 3 * dim, numbers + at->qkv_bias);
         attend(net, p, k);
-        product(net, k->context, n, y->out.exact, dim, dim, k->z_out);
-        add_norm(x, k->z_out, numbers + at->out_gain, numbers + at->out_bias, numbers + at->attention_norm, n, dim,
-                 meta->norm_epsilon, k->normal1, k->inverse1, k->middle);
-        product(net, k->middle, n, y->up.exact, ffn, dim, k->z_up);
-        activate(k->z_up, n, ffn, numbers + at->up_gain, numbers + at->up_bias, k->active, k->slope);
-        product(net, k->active, n, y->down.exact, dim, ffn, k->z_down);
-        add_norm(k->middle, k->z_down, numbers + at->down_gain, numbers + at->down_bias, numbers + at->output_norm, n,
-                 dim, meta->norm_epsilon, k->normal2, k->inverse2, k->states);
+        product(k->context, n, w[1], dim, dim, p->product);
+        add_norm(x, p->product, numbers + at->out_bias, numbers + at->attention_norm, n, dim, meta->norm_epsilon,
+                 k->normal1, k->inverse1, k->middle);
+        product(k->middle, n, w[2], ffn, dim, k->active);
+        activate(k->active, n, ffn, numbers + at->up_bias, k->slope);
+        product(k->active, n, w[3], dim, ffn, p->product);
+        add_norm(k->middle, p->product, numbers + at->down_bias, numbers + at->output_norm, n, dim, meta->norm_epsilon,
+                 k->normal2, k->inverse2, k->states);
     }
     for (uint32_t l = net->from; l <= net->to; l++)
         for (size_t i = 0; (net->exits >> l & 1) && i < texts; i++)
@@ -266,16 +363,9 @@ static void norm_back(float *d, const float *normal, const float *inverse, const
     }
 }
 
-/* d_y by y = z * gain + bias: adds the slopes by gain and bias, writes that by z (may be d_y). */
-static void scale_back(const float *d_y, const float *z, size_t tokens, size_t rows, const float *gain, float *d_gain,
-                       float *d_bias, float *d_z) {
-    for (size_t t = 0; t < tokens; t++)
-        for (size_t r = 0; r < rows; r++) {
-            float d = d_y[t * rows + r];
-            d_gain[r] += d * z[t * rows + r];
-            d_bias[r] += d;
-            d_z[t * rows + r] = d * gain[r];
-        }
+static void bias_back(const float *d_z, size_t tokens, size_t rows, float *d_bias) {
+    for (size_t t = 0; t < tokens; t++, d_z += rows)
+        for (size_t r = 0; r < rows; r++) d_bias[r] += d_z[r];
 }
 
 /* From the slope by the context to that by queries, keys and values. */
@@ -322,25 +412,30 @@ void adapt_backward(const adapt_net *net, adapt_pass *p, const float *numbers, c
     memset(p->d_states, 0, n * dim * sizeof(float));
     for (uint32_t l = net->to; l-- > net->from;) {
         kept_layer *k = &p->layers[l - net->from];
-        float *const *back = net->back + (l - net->from) * 4;
+        const sr_layer *y = &net->model->layer[l];
+        float *const *w = net->back + (l - net->from) * ADAPT_PRODUCTS;
         const float *own = numbers + (l - net->from) * at->count;
         float *to = gradient + (l - net->from) * at->count;
         if (net->exits >> (l + 1) & 1) pool_back(net, p, l + 1, slope);
 
         norm_back(p->d_states, k->normal2, k->inverse2, own + at->output_norm, n, dim, to + at->output_norm);
-        scale_back(p->d_states, k->z_down, n, dim, own + at->down_gain, to + at->down_gain, to + at->down_bias, p->d_z);
-        product(net, p->d_z, n, back[3], ffn, dim, p->d_wide);
+        bias_back(p->d_states, n, dim, to + at->down_bias);
+        gain_back(k->active, p->d_states, n, &y->down, to + at->down_gain);
+        product(p->d_states, n, w[3], ffn, dim, p->d_wide);
         for (size_t i = 0; i < n * ffn; i++) p->d_wide[i] *= k->slope[i];
-        scale_back(p->d_wide, k->z_up, n, ffn, own + at->up_gain, to + at->up_gain, to + at->up_bias, p->d_wide);
-        product(net, p->d_wide, n, back[2], dim, ffn, p->d_middle);
+        bias_back(p->d_wide, n, ffn, to + at->up_bias);
+        gain_back(k->middle, p->d_wide, n, &y->up, to + at->up_gain);
+        product(p->d_wide, n, w[2], dim, ffn, p->d_middle);
         for (size_t i = 0; i < n * dim; i++) p->d_middle[i] += p->d_states[i];
 
         norm_back(p->d_middle, k->normal1, k->inverse1, own + at->attention_norm, n, dim, to + at->attention_norm);
-        scale_back(p->d_middle, k->z_out, n, dim, own + at->out_gain, to + at->out_gain, to + at->out_bias, p->d_z);
-        product(net, p->d_z, n, back[1], dim, dim, p->d_states);
+        bias_back(p->d_middle, n, dim, to + at->out_bias);
+        gain_back(k->context, p->d_middle, n, &y->out, to + at->out_gain);
+        product(p->d_middle, n, w[1], dim, dim, p->d_states);
         attend_back(net, p, k, p->d_states);
-        scale_back(p->d_qkv, k->z_qkv, n, 3 * dim, own + at->qkv_gain, to + at->qkv_gain, to + at->qkv_bias, p->d_qkv);
-        product(net, p->d_qkv, n, back[0], dim, 3 * dim, p->d_states);
+        bias_back(p->d_qkv, n, 3 * dim, to + at->qkv_bias);
+        gain_back(states_after(net, p, l), p->d_qkv, n, &y->qkv, to + at->qkv_gain);
+        product(p->d_qkv, n, w[0], dim, 3 * dim, p->d_states);
         for (size_t i = 0; i < n * dim; i++) p->d_states[i] += p->d_middle[i];
     }
 }

@@ -3,6 +3,7 @@
 #include "embed/model.h"
 #include "own_map.h"
 #include "program/engine.h"
+#include "program/fit.h"
 #include "program/http.h"
 #include "program/routes_file.h"
 #include "program/vectors.h"
@@ -75,15 +76,8 @@ static bool open_fit(compile_job *job, const char *routes_path, const char *fit_
         fit_path = beside;
     }
     if (!fit_path) return true;
-    if (!file_read(fit_path, &job->fit_file)) return false;
-    int64_t need = sr_fit_bytes(job->fit_file.data, job->fit_file.bytes);
-    int rc = (int)need;
-    if (need >= 0) {
-        job->fit_memory = memory((size_t)need);
-        rc = sr_fit_open(job->fit_memory, (size_t)need, job->fit_file.data, job->fit_file.bytes, &job->fit);
-    }
-    if (rc < 0) cli_error("%s: %s (%s)", fit_path, sr_error_text(rc), sr_error_name(rc));
-    return rc >= 0;
+    job->fit = fit_load(fit_path, &job->fit_file, &job->fit_memory);
+    return job->fit != NULL;
 }
 
 /* The exits: the fit's when there is one, else the route file's layers. */

@@ -31,7 +31,7 @@ static uint32_t source_index(dataset *d, const char *name) {
     return d->source_count++;
 }
 
-static sample *add_row(dataset *d) {
+sample *dataset_add(dataset *d) {
     if (d->count == d->room) {
         d->room = d->room ? d->room * 2 : 1024;
         d->rows = memory_more(d->rows, d->room * sizeof *d->rows);
@@ -67,7 +67,7 @@ static bool read_file(dataset *d, const char *path, const char *route_name, cons
         else if (index < 0)
             cli_error("%s: line %zu: no route \"%s\" in the route file", path, number, name);
         if (fine) {
-            sample *s = add_row(d);
+            sample *s = dataset_add(d);
             s->text = text_copy(text->valuestring, strlen(text->valuestring));
             s->route = (uint32_t)index;
             s->corpus = route_name != NULL;

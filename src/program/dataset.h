@@ -26,6 +26,8 @@ typedef struct {
 bool dataset_read_corpus(dataset *d, const char *folder);
 /* JSONL with text, route, and lang, source when there. */
 bool dataset_read_jsonl(dataset *d, const char *path);
+/* A new row, zeroed, until the next one is added. */
+sample *dataset_add(dataset *d);
 /* Fixes the route names and their order before anything is read. */
 void dataset_routes(dataset *d, char *const *names, uint32_t count);
 /* Is a language in a list such as "de,pl"? */

@@ -7,6 +7,7 @@
 #ifndef SR_FIT_H
 #define SR_FIT_H
 #include "asset_write.h"
+#include "program/files.h"
 #include <stdbool.h>
 
 /* Mean and the `basis_dim` strongest principal directions of the rows with use[i] != 0 (null: all), x[count][dim].
@@ -55,6 +56,8 @@ void fit_refine(const float *u, size_t count, size_t row_dim, const uint8_t *use
 
 /* Writes a fit (.srf) whole; prints what is wrong. */
 bool fit_save(const char *path, const sr_write_asset *w);
+/* Opens one: *file and *mem hold it, to be freed after it. On failure prints what and why and returns null. */
+const sr_router *fit_load(const char *path, file_bytes *file, void **mem);
 
 /* Logistic calibration of right (1) or wrong (0) by features[count][features]: coefficients by Newton's method with a
  * small ridge. */

@@ -1,4 +1,4 @@
-/* A fit into its file; declared in fit.h. */
+/* A fit into its file and out of it; declared in fit.h. */
 #include "program/cli.h"
 #include "program/files.h"
 #include "program/fit.h"
@@ -16,4 +16,18 @@ bool fit_save(const char *path, const sr_write_asset *w) {
     }
     if (rc < 0) cli_error("%s: %s (%s)", path, sr_error_text(rc), sr_error_name(rc));
     return fine;
+}
+
+const sr_router *fit_load(const char *path, file_bytes *file, void **mem) {
+    const sr_router *fit = NULL;
+    *mem = NULL;
+    if (!file_read(path, file)) return NULL;
+    int64_t need = sr_fit_bytes(file->data, file->bytes);
+    int rc = (int)need;
+    if (need >= 0) {
+        *mem = memory((size_t)need);
+        rc = sr_fit_open(*mem, (size_t)need, file->data, file->bytes, &fit);
+    }
+    if (rc < 0) cli_error("%s: %s (%s)", path, sr_error_text(rc), sr_error_name(rc));
+    return rc < 0 ? NULL : fit;
 }

@@ -3,6 +3,7 @@
 #include "asset.h"
 #include "asset_write.h"
 #include "program/engine.h"
+#include "program/fit.h"
 #include "program/sweep_text.h"
 #include <stdlib.h>
 #include <string.h>
@@ -20,14 +21,7 @@ float *sweep_project(const char *fit_path, const srv_pin *pin, float *rows, size
     const sr_router *r = NULL;
     size_t length = strlen(fit_path);
     if (length > 4 && !strcmp(fit_path + length - 4, ".srf")) {
-        if (!file_read(fit_path, &file)) return free(rows), NULL;
-        int64_t need = sr_fit_bytes(file.data, file.bytes);
-        int rc = (int)need;
-        if (need >= 0) {
-            mem = memory((size_t)need);
-            rc = sr_fit_open(mem, (size_t)need, file.data, file.bytes, &r);
-        }
-        if (rc < 0) cli_error("%s: %s (%s)", fit_path, sr_error_text(rc), sr_error_name(rc)), r = NULL;
+        r = fit_load(fit_path, &file, &mem);
     } else if (!open_router(fit_path, &file, &mem, &r)) {
         r = NULL;
     }

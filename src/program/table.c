@@ -145,7 +145,7 @@ bool table_add_exit(const table_job *job, const uint8_t *file, size_t bytes, con
     file_bytes old = {0};
     void *old_memory = NULL;
     const sr_router *fit = NULL;
-    int rc = 0;
+
     for (uint32_t r = 0; r < job->data.route_count; r++)
         routes[r].id = (sr_text){job->data.routes[r], strlen(job->data.routes[r])};
     sr_write_exit *e = &exits[count++];
@@ -160,17 +160,13 @@ bool table_add_exit(const table_job *job, const uint8_t *file, size_t bytes, con
     int64_t need = sr_table_bytes(file, bytes);
     void *mem = memory(need > 0 ? (size_t)need : 1);
     const sr_table *table;
-    if (need < 0 || (rc = sr_table_open(mem, (size_t)need, file, bytes, &table)) < 0) return free(mem), false;
+    if (need < 0 || sr_table_open(mem, (size_t)need, file, bytes, &table) < 0) return free(mem), false;
     e->model_content = sr_table_content(table);
     free(mem);
     if (access(fit_path, F_OK) == 0) {
-        if (!file_read(fit_path, &old)) return false;
-        need = sr_fit_bytes(old.data, old.bytes), rc = (int)need;
-        if (need >= 0) {
-            old_memory = memory((size_t)need);
-            rc = sr_fit_open(old_memory, (size_t)need, old.data, old.bytes, &fit);
-        }
-        for (uint32_t i = 0; rc >= 0 && i < sr_router_exit_count(fit); i++) {
+        fit = fit_load(fit_path, &old, &old_memory);
+        if (!fit) return false;
+        for (uint32_t i = 0; i < sr_router_exit_count(fit); i++) {
             sr_exit_info info;
             sr_router_exit(fit, i, &info);
             if (info.embedder == SR_EMBEDDER_TABLE || count == SR_MAX_EXITS) continue;
@@ -193,8 +189,8 @@ bool table_add_exit(const table_job *job, const uint8_t *file, size_t bytes, con
                         .route_count = job->data.route_count,
                         .exits = exits,
                         .exit_count = count};
-    if (rc < 0) cli_error("%s: %s (%s)", fit_path, sr_error_text(rc), sr_error_name(rc));
-    bool fine = rc >= 0 && fit_save(fit_path, &w);
+
+    bool fine = fit_save(fit_path, &w);
     if (fine) cli_note("%s: the table's exit, and %u of the encoder", fit_path, count - 1);
     free(old_memory);
     file_free(&old);

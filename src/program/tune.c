@@ -5,6 +5,7 @@
  * public prompts with their whole source left out. What ships is then fitted on everything.
  */
 #include "program/tune.h"
+#include "program/eval_stats.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,11 @@ static const cli_option options[] = {
     {"--model", "FILE", "encoder model (.srm); default: the one that make built"},
     {"--unseen", "LANGUAGES",
      "of the corpus only these judge and calibrate, as nl,sv: those that adapt left out (default all)"},
+    {"--calibration", "FILE",
+     "a fit (.srf) with the same exits whose confidence and stops are taken, when no row is left that the encoder has "
+     "not "
+     "seen; nothing is judged then"},
+    {"--share", "S", "of the corpus only so much is fitted on, to see what more of it is worth (default 1)"},
     {"--exits", "LIST", "layers of each exit's vector: 1,4,5+7+9 (default)"},
     {"--per-route", "N", "utterances a route (default 64)"},
     {"--row-dim", "N", "numbers a mapped row (default 16)"},
@@ -64,12 +70,31 @@ static bool parse_exits(const char *list, tune_job *job) {
     return job->exit_count > 0;
 }
 
+/* Leaves out all but a share of the corpus, drawn at random; languages that judge stay whole. */
+static void thin_out(tune_job *job, double share) {
+    stats_rng random = {1};
+    size_t kept = 0;
+    for (size_t i = 0; i < job->data.count; i++) {
+        sample *s = &job->data.rows[i];
+        bool keep = stats_below(&random, 1u << 20) < share * (1u << 20);
+        if (keep || !s->corpus || (job->unseen && dataset_lists(job->unseen, s->lang)))
+            job->data.rows[kept++] = *s;
+        else
+            free(s->text);
+    }
+    job->data.count = kept;
+}
+
 static bool read_data(tune_job *job, const cli_args *args) {
     char *names[SR_MAX_ROUTES];
     for (uint32_t i = 0; i < job->source.route_count; i++) names[i] = job->source.routes[i].id;
     dataset_routes(&job->data, names, job->source.route_count);
     const char *corpus = cli_value(args, "--corpus"), *judge = cli_value(args, "--judge");
-    if (!dataset_read_corpus(&job->data, corpus ? corpus : "routes/corpus")) return false;
+    double share;
+    if (!cli_decimal(args, "--share", 0, 1, 1, &share) ||
+        !dataset_read_corpus(&job->data, corpus ? corpus : "routes/corpus"))
+        return false;
+    if (share < 1) thin_out(job, share);
     static const char *const names_of_public[] = {"--public", "--public2", "--public3"};
     for (int i = 0; i < 3; i++)
         if (cli_given(args, names_of_public[i]) && !dataset_read_jsonl(&job->data, cli_value(args, names_of_public[i])))
@@ -172,6 +197,28 @@ static bool prepare(tune_job *job, const char *cache) {
     return fine;
 }
 
+/* Confidence and stops as another fit has them. */
+static bool take_calibration(tune_job *job, const char *path) {
+    file_bytes file = {0};
+    void *mem;
+    const sr_router *fit = fit_load(path, &file, &mem);
+    bool fine = fit != NULL;
+    for (uint32_t x = 0; x < job->exit_count && fine; x++) {
+        sr_write_exit from = {0};
+        uint32_t at = 0;
+        while (sr_write_exit_take(fit, at, NULL, 0, &from, NULL, NULL) >= 0 &&
+               (from.embedder != SR_EMBEDDER_ENCODER || from.layer_mask != job->masks[x]))
+            at++;
+        fine = at < sr_router_exit_count(fit);
+        if (!fine) cli_error("%s has no exit of the layers of --exits' number %u", path, x + 1);
+        for (int i = 0; i < 4 && fine; i++) job->exits[x].calibration[i] = (double)from.calibration[i];
+        if (fine) job->exits[x].stop = (double)from.stop_confidence;
+    }
+    free(mem);
+    file_free(&file);
+    return fine;
+}
+
 int sr_cmd_tune(int argc, char **argv) {
     cli_args args;
     int parsed = cli_parse(&command, argc, argv, &args);
@@ -204,10 +251,13 @@ int sr_cmd_tune(int argc, char **argv) {
     job->unseen = cli_value(&args, "--unseen");
     bool fine = read_data(job, &args);
     if (fine) tune_weigh(&job->data, public_weight, &job->weight, &job->route_of);
-    fine =
-        fine && prepare(job, cache ? cache : "build/tune") && tune_judge(job) && fit_final(job) && tune_calibrate(job);
-    if (fine) tune_report(job, stdout);
-    if (fine && cli_given(&args, "--report")) {
+    fine = fine && prepare(job, cache ? cache : "build/tune");
+    if (cli_given(&args, "--calibration"))
+        fine = fine && take_calibration(job, cli_value(&args, "--calibration")) && fit_final(job);
+    else
+        fine = fine && tune_judge(job) && fit_final(job) && tune_calibrate(job);
+    if (fine && job->was_judged) tune_report(job, stdout);
+    if (fine && job->was_judged && cli_given(&args, "--report")) {
         file_writer w;
         fine = file_begin(&w, cli_value(&args, "--report"));
         if (fine) tune_report(job, w.stream);

@@ -7,10 +7,15 @@
 enum { TEXTS = 3, TOKENS = 12 };
 static const uint32_t first_token[TEXTS + 1] = {0, 5, 6, TOKENS};
 
+static void apply(const adapt_net *net, const float *numbers) {
+    for (size_t i = 0; i < (size_t)(net->to - net->from) * ADAPT_PRODUCTS; i++) adapt_net_apply(net, numbers, i);
+}
+
 static double objective(const adapt_net *net, adapt_pass *pass, const float *numbers, const float *states,
                         const float *slope) {
     float *features = test_alloc(TEXTS * net->feature_dim * sizeof *features);
     double sum = 0;
+    apply(net, numbers);
     adapt_forward(net, pass, numbers, states, first_token, TEXTS, features);
     for (size_t i = 0; i < TEXTS * net->feature_dim; i++) sum += (double)features[i] * slope[i];
     free(features);
@@ -77,11 +82,13 @@ TEST(forward_pass_is_the_encoder_and_a_built_in_adapter_is_what_was_fitted) {
     uint32_t first[2] = {0, 0};
     memcpy(states, sr_encoder_states(o.encoder, &first[1]), sizeof states);
     adapt_pass *pass = adapt_pass_new(&net, MODEL_TOKENS, MODEL_TOKENS);
+    apply(&net, numbers);
     adapt_forward(&net, pass, numbers, states, first, 1, feature);
     embed(&o, "abc de", vector);
     for (int i = 0; i < MODEL_DIM; i++) CHECK_NEAR(feature[i], vector[i], 1e-4);
 
     for (size_t i = 0; i < net.count; i++) numbers[i] += test_random_f32() * 0.1f;
+    apply(&net, numbers);
     adapt_forward(&net, pass, numbers, states, first, 1, feature);
     char path[] = "/tmp/test_adapt.XXXXXX";
     close(mkstemp(path));
