@@ -11,6 +11,7 @@ static const char *yardstick(const char *name) {
                  {"dev", "public prompts (dev)"},
                  {"corpus", "corpus, languages left out"},
                  {"out-of-scope", "out of scope and odd"},
+                 {"five-routes--utterances", "the five routes, utterances alone"},
                  {"support-desk", "support desk"},
                  {"support-desk--plain", "support desk, no map"},
                  {"smart-home", "smart home"},

@@ -24,7 +24,7 @@ mteb=$shared/benchmarks/mteb-classification.csv
 [ -r "$clinc" ] && [ -r "$home" ] || clinc= home=
 own=$(ls tests/prompts/??.jsonl)
 
-started=$(date +%s) step=0 steps=13
+started=$(date +%s) step=0 steps=15
 [ -z "$dev" ] || steps=$((steps + 6))
 [ -z "$clinc" ] || steps=$((steps + 1))
 say() { printf '%3d s  step %d of about %d: %s\n' $(($(date +%s) - started)) "$step" "$steps" "$1" >&2; }
@@ -52,6 +52,19 @@ pin=$vectors/model-$(cat "$model" "$general" | cksum | cut -d' ' -f1)
 
 made "$data/../corpus.txt" "corpus check" "$program" $corpus/*/* ||
     { "$program" corpus check "$corpus" >"$out/corpus.txt.part" || true; mv "$out/corpus.txt.part" "$out/corpus.txt"; }
+
+# The pool that models are profiled on and sweeps draw from: every fourth prompt, so that all of it ends in a quarter of an hour.
+made "$out/pool.made" "a pool of a quarter of the corpus" $corpus/*/* || {
+    for topics in $corpus/*/topics.txt; do
+        mkdir -p "$out/pool/$(basename "$(dirname "$topics")")"
+        cp "$topics" "$out/pool/${topics#$corpus/}"
+    done
+    for file in $corpus/*/*.jsonl; do
+        awk 'NR % 4 == 1' "$file" >"$out/pool/${file#$corpus/}"
+    done
+    touch "$out/pool.made"
+}
+corpus=$out/pool
 
 # ---- vectors: each text once. The asset is judged by those of its own model, whose upper layers are fitted to it; all else, by the
 # encoder as published ----
@@ -107,6 +120,14 @@ robust() { # robust NAME PROMPTS...
 learn own $own
 robust own $own
 [ -z "$dev" ] || { learn dev "$dev"; robust dev "$dev"; }
+
+# ---- the route file alone, without what tune fitted: its utterances in the shipped model and plain cosine ----
+asset=$out/utterances.srr
+made "$data/other-five-routes--utterances.json" "the utterances alone" "$program" "$routes" $own || {
+    grep -v '"fit":' routes/five-routes.json >"$out/utterances.json"
+    "$program" compile --model "$model" --no-map -o "$asset" "$out/utterances.json"
+    "$program" eval --routes "$asset" --model "$model" --mistakes 0 -o "$data/other-five-routes--utterances.json" $own >/dev/null
+}
 
 # ---- other people's routes: as compile makes them, and by plain cosine ----
 for table in support-desk smart-home; do
