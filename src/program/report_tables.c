@@ -97,10 +97,12 @@ static void other_table(const cJSON *report, FILE *to) {
     cJSON_ArrayForEach(eval, json_get(report, "other")) {
         cJSON_ArrayForEach(set, json_get(eval, "sets")) {
             if (!strcmp(figure_text(set, "set"), "anytime")) continue; /* no confidence is fitted to stop these by */
-            fprintf(to, "| %s | %d | %.0f | %s | %s | %.3f | %.3f |\n", yardstick(eval->string),
-                    cJSON_GetArraySize(json_get(set, "routes")), figure(set, "in_scope"), figure_text(set, "set"),
-                    figure_interval(json_get(set, "accuracy")), figure(set, "ece"),
-                    figure(set, "out_of_scope.auroc_score"));
+            double auroc = figure(set, "out_of_scope.auroc_score");
+            fprintf(to,
+                    isfinite(auroc) ? "| %s | %d | %.0f | %s | %s | %.3f | %.3f |\n"
+                                    : "| %s | %d | %.0f | %s | %s | %.3f | - |\n",
+                    yardstick(eval->string), cJSON_GetArraySize(json_get(set, "routes")), figure(set, "in_scope"),
+                    figure_text(set, "set"), figure_interval(json_get(set, "accuracy")), figure(set, "ece"), auroc);
         }
     }
 }
