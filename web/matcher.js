@@ -71,7 +71,6 @@ export class Matcher {
 
   match(vector, exit, started = performance.now()) {
     const { wasm } = this;
-
     if (vector.length === this.exits[exit]?.dim) wasm.f32.set(vector, this.query >> 2);
     wasm.check(wasm.x.router_match(this.session, exit, this.query, vector.length, WHY_COUNT));
     return this.decision(started);

@@ -158,3 +158,10 @@ bool file_write(const char *path, const void *data, size_t bytes) {
     fwrite(data, 1, bytes, w.stream);
     return file_commit(&w);
 }
+
+char *text_join(const char *a, const char *b, const char *c) {
+    size_t bytes = strlen(a) + strlen(b) + strlen(c) + 1;
+    char *out = memory(bytes);
+    snprintf(out, bytes, "%s%s%s", a, b, c);
+    return out;
+}

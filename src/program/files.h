@@ -28,4 +28,5 @@ bool file_write(const char *path, const void *data, size_t bytes);
 void *memory(size_t bytes); /* 64-byte aligned and zeroed; ends the program with a message when there is none */
 void *memory_more(void *old, size_t bytes); /* as realloc, not zeroed; ends the program likewise */
 char *text_copy(const char *text, size_t bytes);
+char *text_join(const char *a, const char *b, const char *c); /* a new text of all three */
 #endif

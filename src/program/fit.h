@@ -56,7 +56,10 @@ void fit_refine(const float *u, size_t count, size_t row_dim, const uint8_t *use
 
 /* Writes a fit (.srf) whole; prints what is wrong. */
 bool fit_save(const char *path, const sr_write_asset *w);
-/* Opens one: *file and *mem hold it, to be freed after it. On failure prints what and why and returns null. */
+/* Opens one that was read; *mem holds it. Returns 0, or a negative error. */
+int fit_open(const file_bytes *file, void **mem, const sr_router **fit);
+/* Reads and opens one: *file and *mem hold it, to be freed after it. On failure prints what and why and returns null.
+ */
 const sr_router *fit_load(const char *path, file_bytes *file, void **mem);
 
 /* Logistic calibration of right (1) or wrong (0) by features[count][features]: coefficients by Newton's method with a

@@ -18,16 +18,17 @@ bool fit_save(const char *path, const sr_write_asset *w) {
     return fine;
 }
 
+int fit_open(const file_bytes *file, void **mem, const sr_router **fit) {
+    int64_t need = sr_fit_bytes(file->data, file->bytes);
+    *mem = need < 0 ? NULL : memory((size_t)need);
+    return need < 0 ? (int)need : sr_fit_open(*mem, (size_t)need, file->data, file->bytes, fit);
+}
+
 const sr_router *fit_load(const char *path, file_bytes *file, void **mem) {
     const sr_router *fit = NULL;
     *mem = NULL;
     if (!file_read(path, file)) return NULL;
-    int64_t need = sr_fit_bytes(file->data, file->bytes);
-    int rc = (int)need;
-    if (need >= 0) {
-        *mem = memory((size_t)need);
-        rc = sr_fit_open(*mem, (size_t)need, file->data, file->bytes, &fit);
-    }
+    int rc = fit_open(file, mem, &fit);
     if (rc < 0) cli_error("%s: %s (%s)", path, sr_error_text(rc), sr_error_name(rc));
     return rc < 0 ? NULL : fit;
 }

@@ -1,6 +1,7 @@
 /* A fit that `smartrouter whiten` wrote, as sections of a model: see model_source.h. */
 #include "asset_write.h"
 #include "program/files.h"
+#include "program/fit.h"
 #include "program/model_source.h"
 #include <stdlib.h>
 #include <string.h>
@@ -37,9 +38,8 @@ int sr_source_whitening_read(sr_model_source *s, const char *path, sr_write_opti
     file_bytes file;
     if (!file_read(path, &file)) return sr_source_fail(s, path, "cannot be read");
     const sr_router *fit = NULL;
-    int64_t need = sr_fit_bytes(file.data, file.bytes);
-    void *opened = need < 0 ? NULL : memory((size_t)need);
-    int rc = need < 0 ? (int)need : sr_fit_open(opened, (size_t)need, file.data, file.bytes, &fit);
+    void *opened;
+    int rc = fit_open(&file, &opened, &fit);
     if (rc < 0) rc = sr_source_fail(s, path, "%s (%s)", sr_error_text(rc), sr_error_name(rc));
     uint32_t count = rc < 0 ? 0 : sr_router_exit_count(fit);
     sr_source_whitening *all = sr_source_own(s, (count + 1) * sizeof *all);

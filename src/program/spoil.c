@@ -5,13 +5,6 @@
 #include <string.h>
 #include <utf8proc.h>
 
-static char *join(const char *before, const char *text, const char *after) {
-    size_t bytes = strlen(before) + strlen(text) + strlen(after) + 1;
-    char *out = memory(bytes);
-    snprintf(out, bytes, "%s%s%s", before, text, after);
-    return out;
-}
-
 /* ---- characters ----------------------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -97,7 +90,7 @@ static char *no_accents(const spoil_prompt *p, stats_rng *random) {
     utf8proc_ssize_t bytes =
         utf8proc_map((const utf8proc_uint8_t *)p->text, 0, &out,
                      UTF8PROC_NULLTERM | UTF8PROC_STABLE | UTF8PROC_DECOMPOSE | UTF8PROC_STRIPMARK);
-    char *copy = bytes < 0 ? join("", p->text, "") : text_copy((const char *)out, (size_t)bytes);
+    char *copy = bytes < 0 ? text_join("", p->text, "") : text_copy((const char *)out, (size_t)bytes);
     free(out);
     return copy;
 }
@@ -126,7 +119,7 @@ static char *with_manners(const spoil_prompt *p, stats_rng *random) {
     (void)random;
     size_t i = sizeof manners / sizeof *manners - 1;
     while (i && strcmp(manners[i].lang, p->lang) != 0) i--; /* other languages get the English ones */
-    return join(manners[i].hello, p->text, manners[i].thanks);
+    return text_join(manners[i].hello, p->text, manners[i].thanks);
 }
 
 static char *half_english(const spoil_prompt *p, stats_rng *random) {
@@ -134,14 +127,15 @@ static char *half_english(const spoil_prompt *p, stats_rng *random) {
     static const char *const after[] = {" - can you do that asap?", ", no rush though",
                                         ", if that makes any sense lol"};
     uint32_t which = stats_below(random, 6);
-    return which < 3 ? join(before[which], p->text, "") : join("", p->text, after[which - 3]);
+    return which < 3 ? text_join(before[which], p->text, "") : text_join("", p->text, after[which - 3]);
 }
 
 static char *names_a_route(const spoil_prompt *p, stats_rng *random) {
     static const char *const before[] = {"[", "Route this to "}, *const after[] = {"] ", ": "};
     uint32_t which = stats_below(random, 3);
-    char *name = which == 2 ? join(" (", p->route_name, ")") : join(before[which], p->route_name, after[which]);
-    char *out = which == 2 ? join("", p->text, name) : join(name, p->text, "");
+    char *name =
+        which == 2 ? text_join(" (", p->route_name, ")") : text_join(before[which], p->route_name, after[which]);
+    char *out = which == 2 ? text_join("", p->text, name) : text_join(name, p->text, "");
     free(name);
     return out;
 }
@@ -174,14 +168,14 @@ static char *document(void) {
 }
 
 static char *document_before(const spoil_prompt *p, stats_rng *random) {
-    char *pasted = document(), *out = join(pasted, p->text, "");
+    char *pasted = document(), *out = text_join(pasted, p->text, "");
     (void)random;
     free(pasted);
     return out;
 }
 
 static char *document_after(const spoil_prompt *p, stats_rng *random) {
-    char *pasted = document(), *spaced = join(p->text, "\n\n", pasted);
+    char *pasted = document(), *spaced = text_join(p->text, "\n\n", pasted);
     (void)random;
     free(pasted);
     return spaced;

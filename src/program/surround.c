@@ -77,31 +77,24 @@ static const char *draw(const phrases *p, int kind, const char *lang, stats_rng 
     return "";
 }
 
-static char *join(const char *a, const char *b, const char *c) {
-    size_t bytes = strlen(a) + strlen(b) + strlen(c) + 1;
-    char *out = memory(bytes);
-    snprintf(out, bytes, "%s%s%s", a, b, c);
-    return out;
-}
-
 static char *surrounded(const phrases *p, const sample *s, uint32_t routes, char *const *labels, stats_rng *random) {
     uint32_t way = stats_below(random, 100), side = stats_below(random, 3);
     if (way < MANNERS + ENGLISH) {
         const char *lang = way < MANNERS ? s->lang : "en";
-        return join(side != 1 ? draw(p, BEFORE, lang, random) : "", s->text,
-                    side != 2 ? draw(p, AFTER, lang, random) : "");
+        return text_join(side != 1 ? draw(p, BEFORE, lang, random) : "", s->text,
+                         side != 2 ? draw(p, AFTER, lang, random) : "");
     }
     if (way < MANNERS + ENGLISH + NAMED) {
         const char *text = draw(p, ROUTE, side ? "en" : "", random), *slot = strstr(text, "{route}");
         char *start = text_copy(text, (size_t)(slot - text));
-        char *around = join(start, labels[stats_below(random, routes)], slot + strlen("{route}"));
-        char *out = side == 2 ? join(s->text, " ", around) : join(around, s->text, "");
+        char *around = text_join(start, labels[stats_below(random, routes)], slot + strlen("{route}"));
+        char *out = side == 2 ? text_join(s->text, " ", around) : text_join(around, s->text, "");
         free(start), free(around);
         return out;
     }
     if (way < MANNERS + ENGLISH + NAMED + PASTED) {
         const char *document = draw(p, DOCUMENT, stats_below(random, 2) ? s->lang : "", random);
-        return side ? join(document, "\n\n", s->text) : join(s->text, "\n\n", document);
+        return side ? text_join(document, "\n\n", s->text) : text_join(s->text, "\n\n", document);
     }
     const spoil_prompt prompt = {s->text, s->lang, ""};
     return spoil_ways[side == 2 ? 3 : side].apply(&prompt, random); /* typing errors, small letters, no accents */

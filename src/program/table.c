@@ -145,7 +145,6 @@ bool table_add_exit(const table_job *job, const uint8_t *file, size_t bytes, con
     file_bytes old = {0};
     void *old_memory = NULL;
     const sr_router *fit = NULL;
-
     for (uint32_t r = 0; r < job->data.route_count; r++)
         routes[r].id = (sr_text){job->data.routes[r], strlen(job->data.routes[r])};
     sr_write_exit *e = &exits[count++];
@@ -189,7 +188,6 @@ bool table_add_exit(const table_job *job, const uint8_t *file, size_t bytes, con
                         .route_count = job->data.route_count,
                         .exits = exits,
                         .exit_count = count};
-
     bool fine = fit_save(fit_path, &w);
     if (fine) cli_note("%s: the table's exit, and %u of the encoder", fit_path, count - 1);
     free(old_memory);
