@@ -369,7 +369,7 @@ clean:
 test-c: $(test_programs) build/model/parity.srm
 	@passed=0; failed=0; \
 	for t in $(test_programs); do \
-		line=$$($$t 2>&1 | tee /dev/stderr | tail -n 1); \
+		line=$$($$t 2>&1 | tee -a /dev/stderr | tail -n 1); \
 		case $$line in \
 		*" passed, "*" failed") set -- $$line; passed=$$((passed + $$1)); failed=$$((failed + $$3));; \
 		*) echo "$$t broke off"; failed=$$((failed + 1));; \
@@ -393,7 +393,7 @@ $(foreach v,$(variants),$(eval $(call wasm_test,$(v))))
 test-c-wasm: setup-wasm $(wasm_tests)
 	@passed=0; failed=0; \
 	for t in $(wasm_tests); do \
-		line=$$($(node26) --no-warnings tests/c/run-wasm.mjs $$t | tee /dev/stderr | tail -n 1); \
+		line=$$($(node26) --no-warnings tests/c/run-wasm.mjs $$t | tee -a /dev/stderr | tail -n 1); \
 		case $$line in \
 		*" passed, "*" failed") set -- $$line; passed=$$((passed + $$1)); failed=$$((failed + $$3));; \
 		*) echo "$$t broke off"; failed=$$((failed + 1));; \

@@ -35,7 +35,7 @@ static const float model_scores[] = {0,  0,  0,  0,  -4, -6, -6, -6, -6, -6,  -7
                                      -8, -9, -9, -7, -9, -8, -8, -5, -5, -11, 0};
 enum { MODEL_PIECES = sizeof model_pieces / sizeof *model_pieces };
 
-static const float *model_numbers(size_t count, float size, float offset) {
+static float *model_numbers(size_t count, float size, float offset) {
     float *p = malloc(count * sizeof *p);
     for (size_t i = 0; i < count; i++) p[i] = test_random_f32() * size + offset;
     return p;

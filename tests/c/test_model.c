@@ -35,7 +35,7 @@ TEST(reads_every_coding_back) {
 TEST(whitenings_are_read_back_and_checked) {
     sr_source_model s = model_source();
     sr_write_options w = model_options();
-    const float *mean = model_numbers(MODEL_DIM, 0.1f, 0), *map = model_numbers(5 * MODEL_DIM, 2, 0);
+    float *mean = model_numbers(MODEL_DIM, 0.1f, 0), *map = model_numbers(5 * MODEL_DIM, 2, 0);
     sr_source_whitening list[] = {{1, 5, mean, map}, {0, 4, map, map}};
     w.whitenings = list, w.whitening_count = 2;
     uint8_t *file;
@@ -64,6 +64,8 @@ TEST(whitenings_are_read_back_and_checked) {
     float infinite[MODEL_DIM] = {INFINITY};
     list[1] = (sr_source_whitening){0, 4, infinite, map};
     CHECK_INT(sr_model_write(&s, &w, &file), SR_E_NAN);
+    free(mean);
+    free(map);
 }
 
 TEST(halves_go_there_and_back) {
