@@ -2,8 +2,7 @@
 #include "program/dataset.h"
 #include "container.h"
 #include "program/cli.h"
-#include "program/files.h"
-#include "program/json.h"
+#include "program/jsonl.h"
 #include "program/vectors.h"
 #include <dirent.h>
 #include <errno.h>
@@ -42,45 +41,26 @@ sample *dataset_add(dataset *d) {
 
 /* One JSONL file. route_name: of every row, or null: each row's "route". */
 static bool read_file(dataset *d, const char *path, const char *route_name, const char *lang) {
-    file_bytes file;
-    if (!file_read(path, &file)) return false;
-    const char *p = file.data, *end = p + file.bytes;
-    bool fine = true;
-    for (size_t number = 1; p < end && fine; number++) {
-        const char *newline = memchr(p, '\n', (size_t)(end - p)), *stop = newline ? newline : end;
-        size_t bytes = (size_t)(stop - p);
-        char message[200] = "";
-        cJSON *record = strspn(p, " \t\r") < bytes ? json_parse(p, bytes, message, sizeof message) : NULL;
-        p = stop + 1;
-        if (!record && !message[0]) continue;
-        const cJSON *text = json_get(record, "text"), *route = json_get(record, "route"),
-                    *own_lang = json_get(record, "lang"), *source = json_get(record, "source");
-        const char *name = route_name ? route_name : cJSON_IsString(route) ? route->valuestring : NULL;
+    jsonl in;
+    if (!jsonl_open(&in, path)) return false;
+    for (const cJSON *record; (record = jsonl_next(&in));) {
+        const char *text = json_text(record, "text"), *name = route_name ? route_name : json_text(record, "route"),
+                   *source = json_text(record, "source"), *own_lang = json_text(record, "lang");
         int index = name ? find_route(d, name) : -1;
-        fine = cJSON_IsString(text) && index >= 0;
-        if (!record)
-            cli_error("%s: line %zu: %s", path, number, message);
-        else if (!cJSON_IsString(text))
-            cli_error("%s: line %zu: no text field \"text\"", path, number);
-        else if (!name)
-            cli_error("%s: line %zu: no text field \"route\"", path, number);
-        else if (index < 0)
-            cli_error("%s: line %zu: no route \"%s\" in the route file", path, number, name);
-        if (fine) {
+        if (!text || !name) {
+            jsonl_error(&in, "no text field \"%s\"", text ? "route" : "text");
+        } else if (index < 0) {
+            jsonl_error(&in, "no route \"%s\" in the route file", name);
+        } else {
             sample *s = dataset_add(d);
-            s->text = text_copy(text->valuestring, strlen(text->valuestring));
+            s->text = text_copy(text, strlen(text));
             s->route = (uint32_t)index;
             s->corpus = route_name != NULL;
-            s->source = source_index(d, s->corpus ? "corpus" : cJSON_IsString(source) ? source->valuestring : path);
-            snprintf(s->lang, sizeof s->lang, "%.7s",
-                     lang                       ? lang
-                     : cJSON_IsString(own_lang) ? own_lang->valuestring
-                                                : "und");
+            s->source = source_index(d, s->corpus ? "corpus" : source ? source : path);
+            snprintf(s->lang, sizeof s->lang, "%.7s", lang ? lang : own_lang ? own_lang : "und");
         }
-        cJSON_Delete(record);
     }
-    file_free(&file);
-    return fine;
+    return jsonl_close(&in);
 }
 
 bool dataset_read_jsonl(dataset *d, const char *path) {

@@ -317,11 +317,6 @@ bool eval_write_predictions(const evaluation *e, const char *path) {
     return file_commit(&w);
 }
 
-static const char *string_of(const cJSON *record, const char *name) {
-    const cJSON *f = json_get(record, name);
-    return cJSON_IsString(f) ? f->valuestring : NULL;
-}
-
 static float number_of(const cJSON *record, const char *name, float fallback) {
     const cJSON *f = json_get(record, name);
     return cJSON_IsNumber(f) ? (float)f->valuedouble : fallback;
@@ -334,13 +329,13 @@ bool eval_read_predictions(evaluation *e, char *path) {
     uint32_t count = 0;
     for (size_t i = 0; i < l->count; i++) {
         const cJSON *record = l->rows[i].record;
-        const char *truth = string_of(record, "truth"), *predicted = string_of(record, "predicted");
+        const char *truth = json_text(record, "truth"), *predicted = json_text(record, "predicted");
         if (!truth || !predicted) {
             cli_error("%s: line %u: a prediction has \"truth\" and \"predicted\", as eval --predictions writes it",
                       path, l->rows[i].line);
             return free(names), false;
         }
-        const char *const both[] = {truth, predicted, string_of(record, "nearest")};
+        const char *const both[] = {truth, predicted, json_text(record, "nearest")};
         for (int b = 0; b < 3; b++) {
             if (!both[b] || labelled_is_out(both[b])) continue;
             uint32_t at = 0; /* kept sorted */
@@ -355,7 +350,7 @@ bool eval_read_predictions(evaluation *e, char *path) {
     e->group_count = eval_groups(l, group);
     for (size_t i = 0; i < l->count; i++) {
         const cJSON *record = l->rows[i].record;
-        const char *set_name = string_of(record, "set"), *nearest = string_of(record, "nearest");
+        const char *set_name = json_text(record, "set"), *nearest = json_text(record, "nearest");
         if (!set_name) set_name = "predictions";
         uint32_t s = 0;
         while (s < e->set_count && strcmp(e->sets[s].name, set_name) != 0) s++;
@@ -369,8 +364,8 @@ bool eval_read_predictions(evaluation *e, char *path) {
         }
         prediction *p = &set->rows[set->count++];
         *p = (prediction){.row = i, .group = group[i]};
-        p->truth = labelled_index(names, count, string_of(record, "truth"));
-        p->route = labelled_index(names, count, string_of(record, "predicted"));
+        p->truth = labelled_index(names, count, json_text(record, "truth"));
+        p->route = labelled_index(names, count, json_text(record, "predicted"));
         p->nearest = nearest ? labelled_index(names, count, nearest) : p->route;
         p->score = number_of(record, "score", 0), p->margin = number_of(record, "margin", 0);
         p->confidence = number_of(record, "confidence", NAN), p->cost = number_of(record, "cost", 0);

@@ -1,4 +1,5 @@
 /* smartrouter import: vectors that someone made elsewhere, as JSONL, to a .srv file. */
+#include "program/jsonl.h"
 #include "program/labelled.h"
 #include "program/srv.h"
 #include <math.h>
@@ -36,21 +37,17 @@ static const labelled_row *find(const labelled_row *const *sorted, size_t count,
     return found ? *found : NULL;
 }
 
-static bool take(imported *m, const char *path, size_t line, const cJSON *record) {
+static bool take(imported *m, jsonl *in, const cJSON *record) {
     const cJSON *id = json_get(record, "id"), *vector = json_get(record, "vector");
-    if (!cJSON_IsString(id) && !cJSON_IsNumber(id)) return cli_error("%s: line %zu: no \"id\"", path, line), false;
-    if (!cJSON_IsArray(vector))
-        return cli_error("%s: line %zu: no \"vector\" (an array of numbers)", path, line), false;
+    if (!cJSON_IsString(id) && !cJSON_IsNumber(id)) return jsonl_error(in, "no \"id\"");
+    if (!cJSON_IsArray(vector)) return jsonl_error(in, "no \"vector\" (an array of numbers)");
     size_t dim = (size_t)cJSON_GetArraySize(vector);
     if (!m->dim) m->dim = dim;
-    if (dim != m->dim || dim < SR_MIN_DIM || dim > SR_MAX_DIM) {
-        if (dim != m->dim)
-            cli_error("%s: line %zu: %zu numbers; the lines before have %zu. Vectors of one model have one dimension",
-                      path, line, dim, m->dim);
-        else
-            cli_error("%s: line %zu: %zu numbers; %d to %d are possible", path, line, dim, SR_MIN_DIM, SR_MAX_DIM);
-        return false;
-    }
+    if (dim != m->dim)
+        return jsonl_error(in, "%zu numbers; the lines before have %zu. Vectors of one model have one dimension", dim,
+                           m->dim);
+    if (dim < SR_MIN_DIM || dim > SR_MAX_DIM)
+        return jsonl_error(in, "%zu numbers; %d to %d are possible", dim, SR_MIN_DIM, SR_MAX_DIM);
     if (m->count == m->room) {
         m->room = m->room ? m->room * 2 : 1024;
         m->ids = memory_more(m->ids, m->room * sizeof *m->ids);
@@ -60,7 +57,7 @@ static bool take(imported *m, const char *path, size_t line, const cJSON *record
     float *out = m->vectors + m->count * dim;
     for (const cJSON *n = vector->child; n; n = n->next) {
         if (!cJSON_IsNumber(n) || !isfinite((float)n->valuedouble))
-            return cli_error("%s: line %zu: the vector holds something that is no finite number", path, line), false;
+            return jsonl_error(in, "the vector holds something that is no finite number");
         *out++ = (float)n->valuedouble;
     }
     char number[32];
@@ -72,24 +69,11 @@ static bool take(imported *m, const char *path, size_t line, const cJSON *record
 }
 
 static bool read_vectors(const char *path, imported *m) {
-    file_bytes file;
-    if (!file_read(path, &file)) return false;
-    bool fine = true;
-    const char *p = file.data, *end = p + file.bytes;
-    for (size_t line = 1; p < end && fine; line++) {
-        const char *newline = memchr(p, '\n', (size_t)(end - p)), *stop = newline ? newline : end;
-        size_t bytes = (size_t)(stop - p);
-        if (strspn(p, " \t\r") < bytes) {
-            char message[200];
-            cJSON *record = json_parse(p, bytes, message, sizeof message);
-            if (!record)
-                cli_error("%s: line %zu, %s", path, line, !strncmp(message, "line 1, ", 8) ? message + 8 : message);
-            fine = record && take(m, path, line, record);
-            cJSON_Delete(record);
-        }
-        p = stop + 1;
-    }
-    file_free(&file);
+    jsonl in;
+    if (!jsonl_open(&in, path)) return false;
+    for (const cJSON *record; (record = jsonl_next(&in));)
+        if (!take(m, &in, record)) break;
+    bool fine = jsonl_close(&in);
     if (fine && !m->count) return cli_error("%s: no vectors", path), false;
     return fine;
 }

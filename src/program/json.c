@@ -84,6 +84,11 @@ cJSON *json_get(const cJSON *object, const char *name) {
     return cJSON_IsObject(object) ? cJSON_GetObjectItemCaseSensitive(object, name) : NULL;
 }
 
+const char *json_text(const cJSON *object, const char *name) {
+    const cJSON *member = json_get(object, name);
+    return cJSON_IsString(member) ? member->valuestring : NULL;
+}
+
 cJSON *json_float(double value) {
     char text[32];
     if (!isfinite(value)) return cJSON_CreateNull();

@@ -10,6 +10,8 @@
 cJSON *json_parse(const char *text, size_t bytes, char *message, size_t message_bytes);
 /* Member of an object, or null; case-sensitive. */
 cJSON *json_get(const cJSON *object, const char *name);
+/* A member that is a text, or null; the object's. */
+const char *json_text(const cJSON *object, const char *name);
 /* Floats print with seven digits, so that decisions stay readable. Returns an item for cJSON_AddItemToObject. */
 cJSON *json_float(double value);
 bool utf8_valid(const char *text, size_t bytes);

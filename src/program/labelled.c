@@ -1,7 +1,7 @@
 /* Reads prompts from JSONL files and folders. */
 #include "program/labelled.h"
 #include "program/eval_stats.h"
-#include "program/files.h"
+#include "program/jsonl.h"
 #include "program/srv.h"
 #include <ctype.h>
 #include <dirent.h>
@@ -97,34 +97,28 @@ static const char *group_of(labelled *l, const labelled_row *r, const char *fiel
     return r->id;
 }
 
-static const char *text_of(const cJSON *record, const char *name) {
-    const cJSON *f = json_get(record, name);
-    return cJSON_IsString(f) ? f->valuestring : NULL;
-}
-
-static bool add_row(reading *g, cJSON *record, size_t line, const char *path_route, const char *path_lang) {
+/* The record stays with the row that is made of it. */
+static void add_row(reading *g, jsonl *in, const char *path_route, const char *path_lang) {
     labelled *l = g->out;
-    const char *path = l->files[l->file_count - 1], *field = g->options->text_field ? g->options->text_field : "text";
-    labelled_row r = {.file = (uint32_t)l->file_count - 1, .line = (uint32_t)line, .record = record};
-    r.text = text_of(record, field);
-    r.label = text_of(record, "route");
-    if (!r.label) r.label = text_of(record, "label");
+    cJSON *record = in->record;
+    const char *path = in->path, *field = g->options->text_field ? g->options->text_field : "text";
+    labelled_row r = {.file = (uint32_t)l->file_count - 1, .line = (uint32_t)in->line, .record = record};
+    r.text = json_text(record, field);
+    r.label = json_text(record, "route");
+    if (!r.label) r.label = json_text(record, "label");
     if (!r.label) r.label = path_route;
     r.labelled = r.label != NULL;
-    r.lang = text_of(record, "lang"), r.source = text_of(record, "source");
+    r.lang = json_text(record, "lang"), r.source = json_text(record, "source");
     if (!r.lang) r.lang = path_lang ? path_lang : "";
     if (!r.source) r.source = "";
     if (!r.label) r.label = "";
-    if (g->where_value && strcmp(labelled_field(&r, g->where_field), g->where_value) != 0) {
-        cJSON_Delete(record);
-        return true;
-    }
-    if (!r.text) cli_error("%s: line %zu: no text field \"%s\"", path, line, field);
-    if (r.text && g->options->needs_labels && !r.labelled)
-        cli_error("%s: line %zu: no \"route\" and no \"label\"; labelled prompts are wanted here", path, line);
+    if (g->where_value && strcmp(labelled_field(&r, g->where_field), g->where_value) != 0) return;
     if (!r.text || (g->options->needs_labels && !r.labelled)) {
-        cJSON_Delete(record);
-        return false;
+        if (!r.text)
+            jsonl_error(in, "no text field \"%s\"", field);
+        else
+            jsonl_error(in, "no \"route\" and no \"label\"; labelled prompts are wanted here");
+        return;
     }
     const cJSON *id = json_get(record, "id");
     if (cJSON_IsString(id)) {
@@ -135,7 +129,7 @@ static bool add_row(reading *g, cJSON *record, size_t line, const char *path_rou
         if (cJSON_IsNumber(id))
             snprintf(number, sizeof number, "%.17g", id->valuedouble);
         else
-            snprintf(number, sizeof number, "%zu", line);
+            snprintf(number, sizeof number, "%zu", in->line);
         made = memory(strlen(path_route ? path_route : "") + strlen(name) + 40);
         if (cJSON_IsNumber(id))
             strcpy(made, number);
@@ -152,13 +146,13 @@ static bool add_row(reading *g, cJSON *record, size_t line, const char *path_rou
         l->rows = memory_more(l->rows, g->room * sizeof *l->rows);
     }
     l->rows[l->count++] = r;
-    return true;
+    in->record = NULL;
 }
 
 static bool read_file(reading *g, const char *path) {
     labelled *l = g->out;
-    file_bytes file;
-    if (!file_read(path, &file)) return false;
+    jsonl in;
+    if (!jsonl_open(&in, path)) return false;
     l->files = memory_more(l->files, (l->file_count + 1) * sizeof *l->files);
     l->files[l->file_count++] = text_copy(path, strlen(path));
 
@@ -175,27 +169,8 @@ static bool read_file(reading *g, const char *path) {
         }
         free(topics);
     }
-    const char *p = file.data, *end = p + file.bytes;
-    bool fine = true;
-    for (size_t number = 1; p < end && fine; number++) {
-        const char *newline = memchr(p, '\n', (size_t)(end - p)), *stop = newline ? newline : end;
-        size_t bytes = (size_t)(stop - p);
-        if (strspn(p, " \t\r") < bytes) {
-            char message[200];
-            cJSON *record = json_parse(p, bytes, message, sizeof message);
-            if (!cJSON_IsObject(record)) {
-                const char *what = record ? "not a JSON object" : message;
-                cli_error("%s: line %zu, %s", path, number, !strncmp(what, "line 1, ", 8) ? what + 8 : what);
-                cJSON_Delete(record);
-                fine = false;
-            } else {
-                fine = add_row(g, record, number, route, lang);
-            }
-        }
-        p = stop + 1;
-    }
-    file_free(&file);
-    return fine;
+    while (jsonl_next(&in)) add_row(g, &in, route, lang);
+    return jsonl_close(&in);
 }
 
 static int by_name(const void *a, const void *b) {

@@ -1,8 +1,7 @@
 /* Copies of prompts with something around them; see surround.h. */
 #include "program/surround.h"
 #include "program/cli.h"
-#include "program/files.h"
-#include "program/json.h"
+#include "program/jsonl.h"
 #include "program/spoil.h"
 #include <stdlib.h>
 #include <string.h>
@@ -28,42 +27,31 @@ static void free_phrases(phrases *p) {
     }
 }
 
-static bool read_line(phrases *p, const cJSON *record) {
-    const cJSON *lang = json_get(record, "lang");
+static bool take_phrase(phrases *p, const cJSON *record) {
+    const char *lang = json_text(record, "lang");
     for (int k = 0; k < KINDS; k++) {
-        const cJSON *text = json_get(record, kind_names[k]);
-        if (!cJSON_IsString(text) || !cJSON_IsString(lang)) continue;
-        if (k == ROUTE && !strstr(text->valuestring, "{route}")) return false;
+        const char *text = json_text(record, kind_names[k]);
+        if (!text || !lang) continue;
+        if (k == ROUTE && !strstr(text, "{route}")) return false;
         p->list[k] = memory_more(p->list[k], (p->count[k] + 1) * sizeof *p->list[k]);
         phrase *f = &p->list[k][p->count[k]++];
-        f->text = text_copy(text->valuestring, strlen(text->valuestring));
-        snprintf(f->lang, sizeof f->lang, "%.7s", lang->valuestring);
+        f->text = text_copy(text, strlen(text));
+        snprintf(f->lang, sizeof f->lang, "%.7s", lang);
         return true;
     }
     return false;
 }
 
 static bool read_phrases(phrases *p, const char *path) {
-    file_bytes file;
-    if (!file_read(path, &file)) return false;
-    const char *at = file.data, *end = at + file.bytes;
-    bool fine = true;
-    for (size_t number = 1; at < end && fine; number++) {
-        const char *newline = memchr(at, '\n', (size_t)(end - at)), *stop = newline ? newline : end;
-        char message[200] =
-            "wanted are \"lang\" and one of \"before\", \"after\", \"document\", \"route\" with {route} in it";
-        size_t bytes = (size_t)(stop - at);
-        if (bytes) {
-            cJSON *record = json_parse(at, bytes, message, sizeof message);
-            fine = record && read_line(p, record);
-            if (!fine) cli_error("%s: line %zu: %s", path, number, message);
-            cJSON_Delete(record);
-        }
-        at = stop + 1;
-    }
+    jsonl in;
+    if (!jsonl_open(&in, path)) return false;
+    for (const cJSON *record; (record = jsonl_next(&in));)
+        if (!take_phrase(p, record))
+            jsonl_error(&in, "wanted are \"lang\" and one of \"before\", \"after\", \"document\", \"route\" with "
+                             "{route} in it");
+    bool fine = jsonl_close(&in);
     for (int k = 0; k < KINDS && fine; k++)
         if (!p->count[k]) cli_error("%s: no line has \"%s\"", path, kind_names[k]), fine = false;
-    file_free(&file);
     return fine;
 }
 

@@ -6,6 +6,7 @@
  */
 #include "program/table.h"
 #include "asset_write.h"
+#include "program/jsonl.h"
 #include "program/tune.h"
 #include <stdlib.h>
 #include <string.h>
@@ -99,22 +100,18 @@ static void gather_utterances(table_job *job, const entry *index) {
 
 /* Each record's text and decision.scores; scores become chances by a softmax whose sharpness is the confidence's. */
 static bool read_answers(table_job *job, const entry *index, const char *path) {
-    file_bytes file;
+    jsonl in;
     uint32_t routes = job->data.route_count;
-    if (!file_read(path, &file)) return false;
+    if (!jsonl_open(&in, path)) return false;
     float *answers = memory(job->data.count * routes * sizeof *answers);
     size_t used = 0;
     for (size_t i = 0; i < job->data.count * routes; i++) answers[i] = -1;
-    const char *p = file.data, *end = p + file.bytes;
-    while (p < end) {
-        const char *newline = memchr(p, '\n', (size_t)(end - p)), *stop = newline ? newline : end;
-        cJSON *record = cJSON_ParseWithLength(p, (size_t)(stop - p));
-        const cJSON *text = json_get(record, "text"), *decision = json_get(record, "decision"),
-                    *scores = json_get(decision, "scores"), *sure = json_get(decision, "confidence"),
-                    *nearest = json_get(decision, "nearest");
-        p = stop + 1;
-        if (cJSON_IsString(text) && cJSON_IsObject(scores) && cJSON_IsNumber(sure) && cJSON_IsString(nearest)) {
-            entry key = {text->valuestring, 0};
+    for (const cJSON *record; (record = jsonl_next(&in));) {
+        const cJSON *decision = json_get(record, "decision"), *scores = json_get(decision, "scores"),
+                    *sure = json_get(decision, "confidence");
+        const char *text = json_text(record, "text"), *nearest = json_text(decision, "nearest");
+        if (text && cJSON_IsObject(scores) && cJSON_IsNumber(sure) && nearest) {
+            entry key = {text, 0};
             const entry *found = bsearch(&key, index, job->data.count, sizeof key, by_text);
             double rest = 0, low = 1 - sure->valuedouble;
             float *out = answers + (found ? found->row : 0) * routes;
@@ -122,19 +119,18 @@ static bool read_answers(table_job *job, const entry *index, const char *path) {
                 const cJSON *s = json_get(scores, job->data.routes[r]);
                 double v = cJSON_IsNumber(s) ? (s->valuedouble + 1) * (s->valuedouble + 1) : 0;
                 out[r] = (float)v;
-                if (strcmp(job->data.routes[r], nearest->valuestring) != 0) rest += v;
+                if (strcmp(job->data.routes[r], nearest) != 0) rest += v;
             }
             for (uint32_t r = 0; r < routes && found; r++)
-                out[r] = strcmp(job->data.routes[r], nearest->valuestring) == 0 ? (float)sure->valuedouble
+                out[r] = strcmp(job->data.routes[r], nearest) == 0 ? (float)sure->valuedouble
                          : rest > 0 ? (float)(low * (double)out[r] / rest)
                                     : (float)(low / (double)(routes > 1 ? routes - 1 : 1));
             used += found != NULL;
         }
-        cJSON_Delete(record);
     }
-    cli_note("%zu prompts have an answer in %s", used, path);
-    file_free(&file);
     job->trainer.answers = answers;
+    if (!jsonl_close(&in)) return false;
+    cli_note("%zu prompts have an answer in %s", used, path);
     return true;
 }
 
