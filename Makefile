@@ -42,7 +42,7 @@ library_objects := $(patsubst src/%.c,$(out)/obj/%.o,$(library_sources) $(kernel
 program_objects := $(patsubst src/%.c,$(out)/obj/%.o,$(program_sources))
 test_programs := $(patsubst tests/c/%.c,$(out)/tests/%,$(wildcard tests/c/test_*.c))
 
-.PHONY: setup-browser lighthouse check-types check-format check-tidy help all cli wasm model routes demo test test-c test-c-wasm bench-match bench-peers bench-readme test-js test-browser bench fuzz fuzz-wasm evaluate format check check-commands commands coverage pack reproduce soak soak-readme test-soak site librechat clean setup-native setup-wasm
+.PHONY: setup-browser lighthouse check-types check-format check-tidy help all cli wasm model routes demo test test-c test-c-wasm bench-match bench-peers bench-readme test-js test-browser bench fuzz fuzz-wasm fuzz-readme evaluate format check check-commands commands coverage pack reproduce soak soak-readme test-soak site librechat clean setup-native setup-wasm
 .DELETE_ON_ERROR:
 
 help:
@@ -478,6 +478,12 @@ build/fuzz/%: tests/fuzz/%.c build/fuzz/library.a $(wildcard tests/fuzz/*.h test
 # Two at a time: CI has two cores.
 fuzz: $(fuzz_programs) fuzz-wasm
 	@printf '%s\n' $(fuzz_programs) | xargs -P 2 -I{} tests/fuzz/run.sh {} $(fuzz_seconds)
+
+# Puts the rows of the last runs into README.md, between its markers.
+fuzz-readme:
+	@{ printf '%s\n' '| target | what is tried | seconds | how often | findings left |' '| --- | --- | ---: | --- | --- |'; \
+		cat build/fuzz/*.row; } > build/fuzz.md
+	@$(node) tests/bench/readme.mjs fuzz
 
 # The native library against the three WebAssembly modules; another fuzz_seed tries other things.
 fuzz_seed ?= 1

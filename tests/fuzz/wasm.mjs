@@ -172,7 +172,6 @@ const counts = { 'route files compiled': 0, 'files opened': 0, 'of them refused'
 
 function found(what, error) {
   const finding = `build/fuzz/wasm.finding-${seed}.json`;
-  mkdirSync(path('build/fuzz'), { recursive: true });
   writeFileSync(path(finding), JSON.stringify(what));
   return new Error(`native and WebAssembly differ (${finding}): ${error.message}`, { cause: error });
 }
@@ -228,6 +227,9 @@ async function same(files, prompts) {
 /** A file is a path in this repository, or its bytes in base64. */
 const stored = (file) => (/^(tests|build)\//.test(file) ? read(file) : new Uint8Array(Buffer.from(file, 'base64')));
 
+const row = path('build/fuzz/wasm.row'); // of the README's table (make fuzz-readme)
+mkdirSync(path('build/fuzz'), { recursive: true });
+rmSync(row, { force: true });
 const until = performance.now() + Number(seconds) * 1000;
 try {
   for (const name of readdirSync(path('tests/hostile/wasm'))) {
@@ -254,4 +256,6 @@ try {
   small.dispose();
   rmSync(folder, { recursive: true, force: true });
 }
-console.log(`build/fuzz/wasm: ${seconds} s, seed ${seed}, ${Object.entries(counts).map(([what, n]) => `${n} ${what}`).join(', ')}, no finding`);
+const held = Object.entries(counts).map(([what, n]) => `${n.toLocaleString('en')} ${what}`).join(', ');
+writeFileSync(row, `| wasm | Native code against the three WebAssembly modules, bit for bit | ${Number(seconds).toLocaleString('en')} | ${held} | none |\n`);
+console.log(`build/fuzz/wasm: ${seconds} s, seed ${seed}, ${held}, no finding`);
