@@ -13,7 +13,7 @@ export function inBrowsers(title, cases, names = wanted) {
       const open = async () => (browser ||= await browsers[name]());
       after(async () => browser?.close());
       cases((what, options, run) =>
-        it(what, { timeout: 60000 }, async () => {
+        it(what, { timeout: 600000 /* against hanging, not against a busy machine */ }, async () => {
           const at = await visit(await open(), options);
           let errors;
           try {
