@@ -1,14 +1,13 @@
 /* Model folders: config.json and its companions, and the tensors by name. */
 #include "program/json.h"
 #include "program/model_source.h"
+#include "program/onnx.h"
 #include "program/safetensors.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define WEIGHTS "model.safetensors"
 
 typedef enum { BERT, XLM_ROBERTA, MPNET } architecture;
 
@@ -18,12 +17,13 @@ typedef struct {
     const sr_folder_options *options;
     architecture architecture;
     safetensors tensors;
-    const char *prefix; /* of tensor names: "" or "bert." */
+    const char *weights; /* the file's name */
+    const char *prefix;  /* of tensor names: "" or "bert." */
     uint32_t positions, types, buckets;
 } reader;
 
 static int tensor_fail(reader *r, const char *name, const char *what) {
-    return sr_source_fail(r->source, WEIGHTS, "tensor %s %s", name, what);
+    return sr_source_fail(r->source, r->weights, "tensor %s %s", name, what);
 }
 
 /* ---- JSON files ----------------------------------------------------------------------------------------------------
@@ -249,7 +249,7 @@ static const float *take(reader *r, uint64_t rows, uint64_t cols, uint64_t *rows
     const tensor *t = safetensors_find(&r->tensors, name);
     if (!t) return tensor_fail(r, name, "is missing"), NULL;
     if (t->type == TENSOR_OTHER) {
-        sr_source_fail(r->source, WEIGHTS, "tensor %s is of %.20s: F32, F16 and BF16 are known", name, t->type_name);
+        sr_source_fail(r->source, r->weights, "tensor %s is of %.20s: F32, F16 and BF16 are known", name, t->type_name);
         return NULL;
     }
     if (t->rank != (cols ? 2u : 1u) || (rows && t->shape[0] != rows) || (cols && t->shape[1] != cols)) {
@@ -257,14 +257,14 @@ static const float *take(reader *r, uint64_t rows, uint64_t cols, uint64_t *rows
         for (uint32_t i = 0, at = 0; i < t->rank && at < 80; i++)
             at +=
                 (uint32_t)snprintf(is + at, sizeof is - at, "%s%llu", i ? " x " : "", (unsigned long long)t->shape[i]);
-        sr_source_fail(r->source, WEIGHTS, "tensor %s is %s, where config.json asks for %llu%s%.0llu", name, is,
+        sr_source_fail(r->source, r->weights, "tensor %s is %s, where config.json asks for %llu%s%.0llu", name, is,
                        (unsigned long long)rows, cols ? " x " : "", (unsigned long long)cols);
         return NULL;
     }
     if (rows_found) *rows_found = t->shape[0];
     int finite;
     const float *out;
-    if (t->type == TENSOR_F32 && (uintptr_t)t->data % 4 == 0) {
+    if (t->type == TENSOR_F32 && !t->transposed && (uintptr_t)t->data % 4 == 0) {
         finite = tensor_finite(t);
         out = (const float *)(const void *)t->data;
     } else {
@@ -352,7 +352,7 @@ static int read_tensors(reader *r) {
     const float *words = take(r, 0, m->dim, &rows, "embeddings.word_embeddings.weight");
     if (!words) return SR_E_FORMAT;
     if (rows < s->piece_count)
-        return sr_source_fail(r->source, WEIGHTS,
+        return sr_source_fail(r->source, r->weights,
                               "tensor %sembeddings.word_embeddings.weight has %llu rows, but %s has %u pieces",
                               r->prefix, (unsigned long long)rows, "tokenizer.json", s->piece_count);
     s->embedding = (sr_source_matrix){s->piece_count, m->dim, words, 0};
@@ -387,10 +387,14 @@ int sr_source_open_folder(sr_model_source *s, const char *folder, const sr_folde
     e = json ? sr_source_tokenizer(s, (const char *)json, bytes) : SR_E_FORMAT;
     free(json);
     if (e < 0) return e;
-    s->file = read_named(&r, WEIGHTS, &s->file_bytes, 1);
+    static const char onnx[] = "model.onnx";
+    r.weights = "model.safetensors";
+    s->file = read_named(&r, r.weights, &s->file_bytes, 0);
+    if (!s->file && !s->error[0] && (s->file = read_named(&r, onnx, &s->file_bytes, 0))) r.weights = onnx;
+    if (!s->file && !s->error[0]) return sr_source_fail(s, r.weights, "is missing, and so is %s", onnx);
     if (!s->file) return SR_E_FORMAT;
-    if (!safetensors_open(&r.tensors, s->file, s->file_bytes, error, sizeof error))
-        return sr_source_fail(s, WEIGHTS, "%s", error);
+    if (!(r.weights == onnx ? onnx_open : safetensors_open)(&r.tensors, s->file, s->file_bytes, error, sizeof error))
+        return sr_source_fail(s, r.weights, "%s", error);
     e = read_tensors(&r);
     safetensors_close(&r.tensors);
     return e;

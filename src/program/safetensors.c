@@ -97,7 +97,7 @@ bool safetensors_open(safetensors *s, const uint8_t *data, size_t bytes, char *e
 
 void safetensors_close(safetensors *s) {
     cJSON_Delete(s->header);
-    free(s->list);
+    free(s->list), free(s->names);
     *s = (safetensors){0};
 }
 
@@ -121,7 +121,8 @@ bool tensor_floats(const tensor *t, float *out) {
             memcpy(&u, &f, 4);
         }
         bad |= (u & 0x7f800000) == 0x7f800000;
-        memcpy(&out[i], &u, 4);
+        uint64_t to = t->transposed ? i % t->shape[0] * t->shape[1] + i / t->shape[0] : i;
+        memcpy(&out[to], &u, 4);
     }
     return !bad;
 }

@@ -17,12 +17,14 @@ typedef struct {
     uint64_t count; /* product of shape */
     const uint8_t *data;
     uint64_t bytes;
+    bool transposed; /* data are columns first (onnx.h) */
 } tensor;
 
 typedef struct {
     tensor *list;
     size_t count;
-    void *header; /* the parsed JSON; names point into it */
+    void *header; /* the parsed JSON; names point into it, or, of an ONNX file, into names */
+    char *names;
 } safetensors;
 
 /* data[bytes] must outlive s. On failure returns false with what is wrong, and in which tensor, in error. */

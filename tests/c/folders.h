@@ -174,6 +174,7 @@ static void folder_remove(void) {
                                         "sentence_bert_config.json",
                                         "tokenizer.json",
                                         "model.safetensors",
+                                        "model.onnx",
                                         "1_Pooling",
                                         ""};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) remove(folder_path(names[i]));

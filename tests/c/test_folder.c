@@ -2,7 +2,7 @@
  * tests/golden/wordpiece-pieces.txt and unigram-pieces.txt come from the Python package tokenizers, from the files
  * wordpiece-small.json and unigram-small.json beside them. */
 #include "folders.h"
-#include "program/safetensors.h"
+#include "onnx_file.h"
 
 static const sr_folder_options plain = {.pooling = -1};
 static sr_model_source source;
@@ -95,6 +95,87 @@ TEST(reads_three_float_types_and_prefixed_names_alike) {
             CHECK(dot > 0.9999);
         }
         close_model(&o);
+    }
+}
+
+/* model.safetensors becomes model.onnx, of which the last bytes are left out. */
+static void folder_onnx(size_t less) {
+    char error[200];
+    size_t n = 0;
+    safetensors s;
+    uint8_t *file = read_test_file(folder_path("model.safetensors"), &n);
+    if (!file || !safetensors_open(&s, file, n, error, sizeof error)) abort();
+    const onnx_bytes *o = onnx_of(&s);
+    folder_write("model.onnx", o->bytes, o->count - less);
+    safetensors_close(&s), free(file);
+    remove(folder_path("model.safetensors"));
+}
+
+TEST(reads_weights_from_onnx_alike) {
+    float want[FOLDER_DIM], got[FOLDER_DIM];
+    for (int i = 0; i < 2; i++) {
+        folder_make(bert_config, "tests/golden/wordpiece-small.json");
+        if (i) folder_onnx(0);
+        CHECK_INT(open_folder(&plain), 0);
+        opened o = open_source(SR_CODING_F32);
+        CHECK(sr_encoder_start(o.encoder, "write the poem", 14) == 5);
+        CHECK_INT(sr_encoder_advance(o.encoder, FOLDER_LAYERS, i ? got : want), 0);
+        close_model(&o);
+    }
+    CHECK(memcmp(want, got, sizeof got) == 0);
+    remove(folder_path("model.onnx"));
+    expect_error("model.safetensors: is missing, and so is model.onnx");
+}
+
+TEST(refuses_onnx_that_is_broken) {
+    folder_make(bert_config, "tests/golden/wordpiece-small.json");
+    folder_weights(0, &(folder_change){.leave_out = "layer.1.attention.self.key.weight"});
+    folder_onnx(0);
+    expect_error("model.onnx: tensor encoder.layer.1.attention.self.key.weight is missing");
+    folder_weights(0, &(folder_change){.transpose = "layer.0.output.dense.weight"});
+    folder_onnx(0);
+    expect_error(
+        "model.onnx: tensor encoder.layer.0.output.dense.weight is 64 x 32, where config.json asks for 32 x 64");
+    folder_weights(0, &(folder_change){.nan_in = "layer.0.output.dense.weight"});
+    folder_onnx(0);
+    expect_error("model.onnx: tensor encoder.layer.0.output.dense.weight holds a NaN");
+    folder_weights(0, &(folder_change){0});
+    folder_onnx(1);
+    expect_error("model.onnx: not a whole ONNX file");
+    size_t n = 0;
+    uint8_t *file = read_test_file(folder_path("model.onnx"), &n);
+    for (size_t cut = 0; cut < n; cut += cut < 2048 ? 13 : 4099) {
+        uint8_t *copy = test_alloc(cut);
+        char error[200] = "";
+        safetensors s;
+        memcpy(copy, file, cut);
+        CHECK(!onnx_open(&s, copy, cut, error, sizeof error) && error[0]);
+        free(copy);
+    }
+    free(file);
+}
+
+/* Each is one tensor in a graph of its own, with what is wrong of it. */
+TEST(refuses_onnx_tensors_that_lie) {
+    static const struct {
+        uint8_t part[64];
+        size_t bytes;
+        const char *says;
+    } lies[] = {
+        {{0x08, 4, 0x10, 1, 0x42, 1, 'a', 0x4a, 8, 0, 0, 0, 0, 0, 0, 0, 0}, 17, "tensor a: 4 numbers do not fit"},
+        {{0x08, 2, 0x10, 1, 0x42, 1, 'a', 0x70, 1}, 9, "tensor a: its data lie in another file"},
+        {{0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 0x08, 8, 0x10, 1, 0x42, 1, 'a'},
+         17,
+         "tensor : damaged"},
+        {{0x42, 9, 'a'}, 3, "damaged"},
+        {{0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1}, 13, "damaged"}};
+    for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
+        uint8_t file[100] = {7 << 3 | 2, (uint8_t)(lies[i].bytes + 2), 5 << 3 | 2, (uint8_t)lies[i].bytes};
+        char error[200] = "";
+        safetensors s;
+        memcpy(file + 4, lies[i].part, lies[i].bytes);
+        CHECK(!onnx_open(&s, file, lies[i].bytes + 4, error, sizeof error));
+        if (!strstr(error, lies[i].says)) FAIL("'%s' does not say '%s'", error, lies[i].says);
     }
 }
 

@@ -6,7 +6,7 @@ set -eu
 mkdir -p "$1.corpus"
 rm -f "$1.row"
 case $1 in
-*_asset | *_model | *_table | *_safetensors | *_tokenizer_json) most=65536 ;;
+*_asset | *_model | *_table | *_safetensors | *_onnx | *_tokenizer_json) most=65536 ;;
 *) most=2048 ;; # texts and changes to files: longer ones only take longer
 esac
 # the program under test may print what it likes: only the fuzzer's own words are kept
