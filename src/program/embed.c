@@ -19,6 +19,7 @@ static const cli_option options[] = {
     {"--dimensions", "N", "ask the server for this many dimensions"},
     {"--field", "NAME", "the JSONL field that holds the text (default text)"},
     {"--where", "FIELD=VALUE", "only these records"},
+    {"--one-in", "K", "a sample: of each file, split, label and language one record in K, always the same"},
     {"--output", "FILE", "or -o: JSONL, or NAME.srv; {exit} in it becomes the layer (default: standard output)"},
     {"--f16", NULL, "two bytes a number in .srv files rather than four"},
     {"--threads", "N", "default: all cores"},
@@ -132,8 +133,9 @@ int sr_cmd_embed(int argc, char **argv) {
     cli_args args;
     int parsed = cli_parse(&command, argc, argv, &args);
     if (parsed) return parsed > 0 ? CLI_OK : CLI_USAGE;
-    long threads, layer, dimensions;
+    long threads, layer, dimensions, one_in;
     if (!cli_number(&args, "--threads", 1, 256, cli_cores(), &threads) ||
+        !cli_number(&args, "--one-in", 1, 1000000, 1, &one_in) ||
         !cli_number(&args, "--exit", 0, SR_MAX_EXITS, -1, &layer) ||
         !cli_number(&args, "--dimensions", SR_MIN_DIM, SR_MAX_DIM, 0, &dimensions))
         return CLI_USAGE;
@@ -145,7 +147,8 @@ int sr_cmd_embed(int argc, char **argv) {
     static char standard[] = "-";
     char *only[] = {standard};
     labelled list;
-    labelled_options reading = {.text_field = cli_value(&args, "--field"), .where = cli_value(&args, "--where")};
+    labelled_options reading = {
+        .text_field = cli_value(&args, "--field"), .where = cli_value(&args, "--where"), .one_in = (uint32_t)one_in};
     if (!labelled_read(args.rest_count ? args.rest : only, args.rest_count ? args.rest_count : 1, &reading, &list))
         return CLI_FAILED;
     http_embedder server = {.url = cli_value(&args, "--server"),

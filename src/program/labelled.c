@@ -231,6 +231,53 @@ static bool ids_unique(const labelled *l) {
     return fine;
 }
 
+static void keep_rows(labelled *l, const uint8_t *kept) {
+    size_t n = 0;
+    for (size_t i = 0; i < l->count; i++) {
+        if (kept[i])
+            l->rows[n++] = l->rows[i];
+        else
+            cJSON_Delete(l->rows[i].record);
+    }
+    l->count = n;
+}
+
+typedef struct {
+    const labelled_row *row;
+    char split[16];
+} stratum_row;
+static int by_stratum(const stratum_row *x, const stratum_row *y) {
+    const labelled_row *a = x->row, *b = y->row;
+    if (a->file != b->file) return a->file < b->file ? -1 : 1;
+    int order = strcmp(x->split, y->split);
+    if (!order) order = strcmp(a->label, b->label);
+    return order ? order : strcmp(a->lang, b->lang);
+}
+static int by_stratum_and_hash(const void *x, const void *y) {
+    const labelled_row *a = ((const stratum_row *)x)->row, *b = ((const stratum_row *)y)->row;
+    int order = by_stratum(x, y);
+    if (order) return order;
+    if (a->hash != b->hash) return a->hash < b->hash ? -1 : 1;
+    return a < b ? -1 : a > b;
+}
+
+/* By hashes, not by lines: neighbours in a file are often alike. The same rows, whatever else is read beside them. */
+static void keep_one_in(labelled *l, uint32_t k) {
+    stratum_row *sorted = memory(l->count * sizeof *sorted);
+    uint8_t *kept = memory(l->count);
+    for (size_t i = 0; i < l->count; i++) {
+        sorted[i].row = &l->rows[i];
+        snprintf(sorted[i].split, sizeof sorted[i].split, "%s", labelled_field(&l->rows[i], "split"));
+    }
+    qsort(sorted, l->count, sizeof *sorted, by_stratum_and_hash);
+    for (size_t i = 0, at = 0; i < l->count; i++, at++) {
+        if (i && by_stratum(&sorted[i - 1], &sorted[i]) != 0) at = 0;
+        kept[sorted[i].row - l->rows] = at % k == 0;
+    }
+    keep_rows(l, kept);
+    free(sorted), free(kept);
+}
+
 bool labelled_read(char *const *paths, int path_count, const labelled_options *options, labelled *out) {
     memset(out, 0, sizeof *out);
     reading g = {.out = out, .options = options};
@@ -248,6 +295,7 @@ bool labelled_read(char *const *paths, int path_count, const labelled_options *o
                   options->where ? " that --where lets through" : "");
         fine = false;
     }
+    if (fine && options->one_in > 1) keep_one_in(out, options->one_in);
     if (fine && options->needs_ids) fine = ids_unique(out);
     if (!fine) labelled_free(out);
     return fine;
@@ -269,14 +317,7 @@ void labelled_sample(labelled *l, size_t most, uint64_t seed) {
     for (size_t i = 0; i < l->count; i++) order[i] = (uint32_t)i;
     stats_shuffle(&rng, order, (uint32_t)l->count, (uint32_t)most);
     for (size_t i = 0; i < most; i++) kept[order[i]] = 1;
-    size_t n = 0;
-    for (size_t i = 0; i < l->count; i++) {
-        if (kept[i])
-            l->rows[n++] = l->rows[i];
-        else
-            cJSON_Delete(l->rows[i].record);
-    }
-    l->count = n;
+    keep_rows(l, kept);
     free(order), free(kept);
 }
 

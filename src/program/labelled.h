@@ -31,6 +31,7 @@ typedef struct {
     const char *text_field;  /* null: "text" */
     const char *where;       /* "field=value": only these rows; null: all */
     const char *group_field; /* null: the rule of labelled_group */
+    uint32_t one_in;         /* 0, 1: all; K: of each file, split, label and language one row in K, by their hashes */
     bool needs_labels;       /* a row without one is an error */
     bool needs_ids;          /* two rows of one id are an error */
 } labelled_options;

@@ -14,6 +14,10 @@ static const cli_option options[] = {
     {"--home", "FILE", "another such benchmark, as it is: home-intents.jsonl"},
     {"--mteb", "FILE", "published figures to set beside: mteb-classification.csv"},
     {"--fit", NULL, "instead: plain and centred cosine, whitening, map and head on the same utterances; wants --pool"},
+    {"--one-in", "K", "of the pool a sample, embed's with the same K"},
+    {"--tests-one-in", "K", "of the tests"},
+    {"--benchmarks-one-in", "K", "of the benchmarks"},
+    {"--model", "FILE", "the encoder (.srm) that made the vectors: its bytes and milliseconds a prompt, too"},
     {"--skip-repeats", NULL, "leave pool prompts out that are test prompts too, rather than refuse"},
     {"--seeds", "N", "draws of utterances (default 20); a quarter of them for shots"},
     {"--seed", "N", "the first seed (default 1)"},
@@ -120,7 +124,7 @@ typedef struct {
     bool has_routing, has_clinc, has_home;
     int seeds, threads;
     uint64_t seed;
-    const char *mteb;
+    const char *mteb, *model;
     bool fit;
 } profiling;
 
@@ -142,7 +146,12 @@ static cJSON *profile_one(profiling *p, const srv_set *set) {
         return part ? o : (cJSON_Delete(o), NULL);
     }
     if (p->has_routing && sweep_load_vectors(&p->source, set, &p->data, true, true))
-        cJSON_AddItemToObject(o, "routing", profile_routing(&p->data, p->seeds, p->seed, p->threads));
+        cJSON_AddItemToObject(o, "routing", profile_routing(&p->data, set, p->seeds, p->seed, p->threads));
+    if (p->model) {
+        part = profile_cost(p->model, set, p->has_routing ? &p->data.tests : &p->clinc.test);
+        if (!part) return free(model), cJSON_Delete(o), NULL;
+        cJSON_AddItemToObject(o, "cost", part);
+    }
     if (p->has_clinc && (part = profile_benchmark(&p->clinc, set, 10, shot_seeds, p->seed, p->threads)))
         cJSON_AddItemToObject(o, "clinc150", part);
     if (p->has_home && (part = profile_benchmark(&p->home, set, 0, 1, p->seed, p->threads)))
@@ -161,14 +170,18 @@ int sr_cmd_profile(int argc, char **argv) {
     cli_args args;
     int parsed = cli_parse(&command, argc, argv, &args);
     if (parsed) return parsed > 0 ? CLI_OK : CLI_USAGE;
-    long threads, seed, seeds;
-    if (!cli_number(&args, "--threads", 1, 256, cli_cores(), &threads) ||
+    long threads, seed, seeds, one_in, tests_one_in, benchmarks_one_in;
+    if (!cli_number(&args, "--one-in", 1, 1000000, 1, &one_in) ||
+        !cli_number(&args, "--tests-one-in", 1, 1000000, 1, &tests_one_in) ||
+        !cli_number(&args, "--benchmarks-one-in", 1, 1000000, 1, &benchmarks_one_in) ||
+        !cli_number(&args, "--threads", 1, 256, cli_cores(), &threads) ||
         !cli_number(&args, "--seed", 0, 1L << 52, 1, &seed) || !cli_number(&args, "--seeds", 2, 1000, 20, &seeds))
         return CLI_USAGE;
     const char *pool = cli_value(&args, "--pool"), *tests = cli_value(&args, "--tests");
     const char *clinc = cli_value(&args, "--clinc"), *home = cli_value(&args, "--home");
     if (!pool != !tests) return cli_error("--pool and --tests go together"), CLI_USAGE;
     if (cli_given(&args, "--fit") && !pool) return cli_error("--fit wants --pool and --tests"), CLI_USAGE;
+    if (cli_given(&args, "--model") && !pool && !clinc) return cli_error("--model wants --tests or --clinc"), CLI_USAGE;
     if (!args.rest_count) return cli_error(".srv files are wanted; smartrouter profile --help shows how"), CLI_USAGE;
     if (!pool && !clinc && !home) return cli_error("measure on what? --pool and --tests, --clinc, --home"), CLI_USAGE;
     profiling *p = memory(sizeof *p);
@@ -176,22 +189,28 @@ int sr_cmd_profile(int argc, char **argv) {
     int test_count = 0;
     char **test_paths = cli_list(tests, &test_count);
     p->seeds = (int)seeds, p->seed = (uint64_t)seed, p->threads = (int)threads, p->mteb = cli_value(&args, "--mteb");
+    p->model = cli_value(&args, "--model");
     p->fit = cli_given(&args, "--fit");
     p->source = (sweep_source){.pool = pool,
                                .leave_out = cli_value(&args, "--leave-out"),
                                .tests = test_paths,
                                .test_count = test_count,
                                .threads = (int)threads,
+                               .one_in = (uint32_t)one_in,
+                               .tests_one_in = (uint32_t)tests_one_in,
                                .skip_repeats = cli_given(&args, "--skip-repeats")};
     bool fine = group_files(args.rest, args.rest_count, all);
     if (fine && pool) fine = p->has_routing = sweep_load_texts(&p->source, &p->data);
     char *clinc_path = text_copy(clinc ? clinc : "", strlen(clinc ? clinc : ""));
     char *home_path = text_copy(home ? home : "", strlen(home ? home : ""));
-    if (fine && clinc) fine = p->has_clinc = benchmark_read(&p->clinc, clinc_path);
-    if (fine && home) fine = p->has_home = benchmark_read(&p->home, home_path);
+    if (fine && clinc) fine = p->has_clinc = benchmark_read(&p->clinc, clinc_path, (uint32_t)benchmarks_one_in);
+    if (fine && home) fine = p->has_home = benchmark_read(&p->home, home_path, (uint32_t)benchmarks_one_in);
     cJSON *o = cJSON_CreateObject(), *list = cJSON_AddArrayToObject(o, "embedders");
     cJSON_AddNumberToObject(o, "seed", (double)seed);
     cJSON_AddNumberToObject(o, "draws", (double)seeds);
+    cJSON_AddNumberToObject(o, "one_in", (double)one_in);
+    cJSON_AddNumberToObject(o, "tests_one_in", (double)tests_one_in);
+    cJSON_AddNumberToObject(o, "benchmarks_one_in", (double)benchmarks_one_in);
     for (uint32_t e = 0; e < all->count && fine; e++) {
         cli_progress("profiling", e, all->count);
         cJSON *one = profile_one(p, &all->sets[e]);

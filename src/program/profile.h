@@ -3,9 +3,14 @@
 #define SR_PROFILE_H
 #include "program/sweep_load.h"
 
-/* {"utterances": {"1", "4", "16", "64"}, "prototype", "head", "head_16", "head_64", "routes", "similarity"} of d's
- * vectors, which must have been kept. */
-cJSON *profile_routing(const sweep_data *d, int seeds, uint64_t seed, int threads);
+/* {"utterances", "raw", "mapped": {"1", "4", "16", "64"}, "prototype", "head", "head_16", "head_64", "routes",
+ * "head_routes", "similarity", "raw_similarity"} of d's vectors, which must have been kept. "utterances" is about the
+ * pool's mean; raw is plain cosine; mapped is through a map fitted on the pool (absent when pool rows are left out for
+ * some tests: it would have seen them). */
+cJSON *profile_routing(const sweep_data *d, const srv_set *set, int seeds, uint64_t seed, int threads);
+/* {"bytes", "ms", "pieces", "layers"}: what the encoder at `path` takes up, and what a prompt takes, median of some of
+ * the tests, one thread. Null, with a message, when it is not the set's. */
+cJSON *profile_cost(const char *path, const srv_set *set, const labelled *tests);
 
 /* A benchmark with train and test rows: k-shot and full; null (no message) when the set lacks its vectors. */
 typedef struct {
@@ -14,7 +19,7 @@ typedef struct {
     uint32_t label_count;
     uint32_t *train_label;
 } benchmark;
-bool benchmark_read(benchmark *b, char *path);
+bool benchmark_read(benchmark *b, char *path, uint32_t one_in);
 void benchmark_free(benchmark *b);
 /* At most k rows of each label (0: all), drawn, in order of their labels; returns how many. */
 size_t benchmark_draw(const benchmark *b, uint32_t k, stats_rng *r, uint32_t *rows);

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool benchmark_read(benchmark *b, char *path) {
+bool benchmark_read(benchmark *b, char *path, uint32_t one_in) {
     memset(b, 0, sizeof *b);
-    labelled_options train = {.where = "split=train", .needs_labels = true},
-                     test = {.where = "split=test", .needs_labels = true};
+    labelled_options train = {.where = "split=train", .one_in = one_in, .needs_labels = true},
+                     test = {.where = "split=test", .one_in = one_in, .needs_labels = true};
     if (!labelled_read(&path, 1, &train, &b->train) || !labelled_read(&path, 1, &test, &b->test)) return false;
     size_t kept = 0;
     for (size_t i = 0; i < b->train.count; i++) { /* out-of-scope training rows are not used */

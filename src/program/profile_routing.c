@@ -3,6 +3,7 @@
 #include "program/parallel.h"
 #include "program/profile.h"
 #include "program/profile_head.h"
+#include "program/profile_spaces.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@ typedef struct {
     uint64_t seed;
     sweep_work *work;
     double *accuracy; /* [COUNTS][seeds] */
+    double *recall;   /* [COUNTS][seeds][routes] */
 } drawing;
 
 static void draw_one(void *context, int thread, size_t i) {
@@ -25,23 +27,37 @@ static void draw_one(void *context, int thread, size_t i) {
     o->recall = memory(SWEEP_AGGREGATIONS * g->d->route_count * sizeof *o->recall);
     sweep_draw(g->d, &s, g->seed + i % (size_t)g->seeds, &g->work[thread], o);
     g->accuracy[i] = o->accuracy[TOP_5];
+    memcpy(g->recall + i * g->d->route_count, o->recall + TOP_5 * g->d->route_count,
+           g->d->route_count * sizeof *o->recall);
     free(o->recall), free(o);
 }
 
 static cJSON *drawn_utterances(const sweep_data *d, int seeds, uint64_t seed, int threads) {
     size_t tasks = COUNTS * (size_t)seeds;
     threads = parallel_threads(threads, tasks);
-    drawing g = {d, seeds, seed, memory((size_t)threads * sizeof *g.work), memory(tasks * sizeof *g.accuracy)};
+    drawing g = {d,
+                 seeds,
+                 seed,
+                 memory((size_t)threads * sizeof *g.work),
+                 memory(tasks * sizeof *g.accuracy),
+                 memory(tasks * d->route_count * sizeof *g.recall)};
     for (int t = 0; t < threads; t++) g.work[t] = sweep_work_new(d);
     parallel_for(tasks, threads, NULL, draw_one, &g);
     cJSON *o = cJSON_CreateObject();
     for (int c = 0; c < COUNTS; c++) {
         char name[16];
         snprintf(name, sizeof name, "%u", counts[c]);
-        cJSON_AddItemToObject(o, name, eval_interval_json(stats_mean(g.accuracy + c * seeds, (size_t)seeds)));
+        cJSON *one = eval_interval_json(stats_mean(g.accuracy + c * seeds, (size_t)seeds)),
+              *routes = cJSON_AddObjectToObject(one, "routes");
+        for (uint32_t r = 0; r < d->route_count; r++) {
+            double sum = 0;
+            for (int s = 0; s < seeds; s++) sum += g.recall[(size_t)(c * seeds + s) * d->route_count + r];
+            cJSON_AddItemToObject(routes, d->routes[r], json_float(sum / seeds));
+        }
+        cJSON_AddItemToObject(o, name, one);
     }
     for (int t = 0; t < threads; t++) sweep_work_free(&g.work[t]);
-    free(g.work), free(g.accuracy);
+    free(g.work), free(g.accuracy), free(g.recall);
     return o;
 }
 
@@ -209,7 +225,57 @@ static cJSON *similarity_json(const sweep_data *d, const similarity_job *j, int3
     return o;
 }
 
-cJSON *profile_routing(const sweep_data *d, int seeds, uint64_t seed, int threads) {
+static cJSON *similarities(const sweep_data *d, const similarity_job *j) {
+    cJSON *list = cJSON_CreateArray();
+    for (int32_t c = -1; c < (int32_t)d->route_count; c++) cJSON_AddItemToArray(list, similarity_json(d, j, c));
+    return list;
+}
+
+static similarity_job compare(const sweep_data *d, int threads) {
+    size_t n = d->tests.count + 1;
+    similarity_job j = {d, memory(n * sizeof *j.right), memory(n * sizeof *j.wrong), memory(n * sizeof *j.nearest)};
+    parallel_for(d->tests.count, threads, NULL, similarity_one, &j);
+    return j;
+}
+
+static void compared(similarity_job *j) {
+    free(j->right), free(j->wrong), free(j->nearest);
+}
+
+/* ---- the same in other spaces ---------------------------------------------------------------------------------------
+ */
+
+/* d with other similarities: of pool and tests[.][dim]. */
+static sweep_data in_space(const sweep_data *d, const float *pool, const float *tests, size_t dim, int threads) {
+    sweep_data other = *d;
+    other.similar = space_similarities(pool, d->pool.count, tests, d->tests.count, dim, threads, NULL);
+    return other;
+}
+
+static void add_raw_and_mapped(const sweep_data *d, const srv_set *set, int seeds, uint64_t seed, int threads,
+                               cJSON *to) {
+    size_t dim = set->files[0].pin.dim, row_dim;
+    float *pool = srv_set_vectors(set, &d->pool, true), *by_row = srv_set_vectors(set, &d->tests, true), *p, *t;
+    float *tests = memory((d->tests.count + 1) * dim * sizeof *tests);
+    for (size_t i = 0; i < d->tests.count; i++)
+        memcpy(tests + i * dim, by_row + d->test_order[i] * dim, dim * sizeof *tests);
+    sweep_data raw = in_space(d, pool, tests, dim, threads);
+    cJSON_AddItemToObject(to, "raw", drawn_utterances(&raw, seeds, seed, threads));
+    similarity_job j = compare(&raw, threads);
+    cJSON_AddItemToObject(to, "raw_similarity", similarities(&raw, &j));
+    compared(&j), free(raw.similar);
+    bool seen = false;
+    for (size_t i = 0; i < d->pool.count; i++) seen = seen || d->pool_fold[i] >= 0;
+    if (!seen &&
+        spaces_map(pool, d->pool_route, d->pool.count, d->route_count, tests, d->tests.count, dim, &p, &t, &row_dim)) {
+        sweep_data mapped = in_space(d, p, t, row_dim, threads);
+        cJSON_AddItemToObject(to, "mapped", drawn_utterances(&mapped, seeds, seed, threads));
+        free(mapped.similar), free(p), free(t);
+    }
+    free(pool), free(by_row), free(tests);
+}
+
+cJSON *profile_routing(const sweep_data *d, const srv_set *set, int seeds, uint64_t seed, int threads) {
     enum { HEAD_DRAWS = 5 };
     size_t n = d->tests.count;
     cJSON *o = cJSON_CreateObject();
@@ -221,9 +287,7 @@ cJSON *profile_routing(const sweep_data *d, int seeds, uint64_t seed, int thread
     cJSON_AddNumberToObject(o, "pool", (double)d->pool.count);
     cJSON_AddItemToObject(o, "utterances", drawn_utterances(d, seeds, seed, threads));
 
-    similarity_job j = {d, memory((n + 1) * sizeof(double)), memory((n + 1) * sizeof(double)),
-                        memory((n + 1) * sizeof(uint32_t))};
-    parallel_for(n, threads, NULL, similarity_one, &j);
+    similarity_job j = compare(d, threads);
     for (size_t i = 0; i < n; i++) right[i] = j.nearest[i] == d->test_route[i];
     cJSON_AddItemToObject(o, "all_utterances", tested(d, right, group, group_count, seed));
     cJSON_AddItemToObject(o, "routes", recalls(d, right));
@@ -231,14 +295,16 @@ cJSON *profile_routing(const sweep_data *d, int seeds, uint64_t seed, int thread
     cJSON_AddItemToObject(o, "prototype", tested(d, right, group, group_count, seed));
     by_rows(d, true, 0, seed, threads, right);
     cJSON_AddItemToObject(o, "head", tested(d, right, group, group_count, seed));
+    cJSON_AddItemToObject(o, "head_routes", recalls(d, right));
     for (uint32_t most = 16; most <= 64; most *= 4) {
         double values[HEAD_DRAWS];
         for (int i = 0; i < HEAD_DRAWS; i++) values[i] = by_rows(d, true, most, seed + (uint64_t)i, threads, right);
         cJSON_AddItemToObject(o, most == 16 ? "head_16" : "head_64",
                               eval_interval_json(stats_mean(values, HEAD_DRAWS)));
     }
-    cJSON *similarity = cJSON_AddArrayToObject(o, "similarity");
-    for (int32_t c = -1; c < (int32_t)d->route_count; c++) cJSON_AddItemToArray(similarity, similarity_json(d, &j, c));
-    free(j.right), free(j.wrong), free(j.nearest), free(right), free(by_row), free(group);
+    cJSON_AddItemToObject(o, "similarity", similarities(d, &j));
+    compared(&j);
+    add_raw_and_mapped(d, set, seeds, seed, threads, o);
+    free(right), free(by_row), free(group);
     return o;
 }

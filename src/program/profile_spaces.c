@@ -93,6 +93,39 @@ static bool learn_map(const space_table *t, space_parts *p, float *rows) {
     return fine;
 }
 
+bool spaces_map(const float *train, const uint32_t *labels, size_t count, uint32_t label_count, const float *tests,
+                size_t test_count, size_t dim, float **train_out, float **tests_out, size_t *row_dim) {
+    ordinary_space o = {0};
+    double *weight = memory((count + 1) * sizeof *weight), *of_label = memory(label_count * sizeof *of_label);
+    for (size_t i = 0; i < count; i++) of_label[labels[i]]++;
+    for (size_t i = 0; i < count; i++) weight[i] = 1 / of_label[labels[i]];
+    bool fine = ordinary_fit(train, count, dim, &o);
+    if (fine) {
+        float *z = memory((count + 1) * o.basis_dim * sizeof *z);
+        fit_project(train, count, dim, o.mean, o.basis, o.basis_dim, z);
+        space_parts p = parts_new(dim);
+        space_table t = {.ordinary = &o,
+                         .train = train,
+                         .train_z = z,
+                         .train_label = labels,
+                         .weight = weight,
+                         .train_count = count,
+                         .label_count = label_count};
+        *train_out = memory((count + 1) * dim * sizeof(float));
+        if ((fine = learn_map(&t, &p, *train_out))) {
+            *row_dim = p.row_dim;
+            *tests_out = memory((test_count + 1) * p.row_dim * sizeof(float));
+            fit_project(tests, test_count, dim, p.mean, p.map, p.row_dim, *tests_out);
+            space_unit(*tests_out, test_count, p.row_dim, 1);
+        } else {
+            free(*train_out);
+        }
+        parts_free(&p), free(z);
+    }
+    ordinary_free(&o), free(weight), free(of_label);
+    return fine;
+}
+
 /* A head on those of rows[train_count][row_dim] that have a weight. */
 static void learn_head(const space_table *t, space_parts *p, const float *rows) {
     size_t dim = p->row_dim, count = 0;

@@ -31,6 +31,11 @@ typedef struct {
     uint32_t label_count;
     int threads;
 } space_table;
+/* The map that `tune` would fit, on unit rows train[count][dim] with labels of label_count, each label weighing the
+ * same; and with it unit rows [count][*row_dim] of them and of tests, from memory(). False, with a message, when it
+ * cannot be fitted. */
+bool spaces_map(const float *train, const uint32_t *labels, size_t count, uint32_t label_count, const float *tests,
+                size_t test_count, size_t dim, float **train_out, float **tests_out, size_t *row_dim);
 
 typedef struct {
     void *file, *opened;

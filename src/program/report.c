@@ -130,6 +130,21 @@ static bool write_in(const char *folder, const char *name, const char *text, siz
     return fine;
 }
 
+static bool write_tables(const char *output, const report_table *tables, const cJSON *all) {
+    bool fine = true;
+    for (int t = 0; tables[t].name && fine; t++) {
+        char *text = NULL;
+        size_t bytes = 0;
+        FILE *to = open_memstream(&text, &bytes);
+        if (!to) return cli_error("out of memory"), false;
+        tables[t].write(all, to);
+        fclose(to);
+        if (bytes) fine = write_in(output, tables[t].name, text, bytes), cli_note("%s/%s", output, tables[t].name);
+        free(text);
+    }
+    return fine;
+}
+
 int sr_cmd_report(int argc, char **argv) {
     cli_args args;
     int parsed = cli_parse(&command, argc, argv, &args);
@@ -148,18 +163,7 @@ int sr_cmd_report(int argc, char **argv) {
         fine = write_in(output, "report.json", text, strlen(text));
         free(text);
     }
-    for (int t = 0; report_tables[t].name && fine; t++) {
-        char *text = NULL;
-        size_t bytes = 0;
-        FILE *to = open_memstream(&text, &bytes);
-        if (!to) return cli_error("out of memory"), CLI_FAILED;
-        report_tables[t].write(all, to);
-        fclose(to);
-        if (bytes)
-            fine = write_in(output, report_tables[t].name, text, bytes),
-            cli_note("%s/%s", output, report_tables[t].name);
-        free(text);
-    }
+    fine = fine && write_tables(output, report_tables, all) && write_tables(output, report_models_tables, all);
     cJSON_Delete(all);
     engine_close(&g);
     return fine ? CLI_OK : CLI_FAILED;

@@ -9,5 +9,5 @@ typedef struct {
     const char *name; /* "profile.md" */
     void (*write)(const cJSON *report, FILE *to);
 } report_table;
-extern const report_table report_tables[]; /* ends with a null name */
+extern const report_table report_tables[], report_models_tables[]; /* each ends with a null name */
 #endif

@@ -51,10 +51,11 @@ float *sweep_project(const char *fit_path, const srv_pin *pin, float *rows, size
     return out;
 }
 
-static bool read_list(const char *list, const char *where, labelled *out) {
+static bool read_list(const char *list, const char *where, uint32_t one_in, labelled *out) {
     int count;
     char **paths = cli_list(list, &count);
-    bool fine = labelled_read(paths, count, &(labelled_options){.where = where, .needs_labels = true}, out);
+    labelled_options wanted = {.where = where, .one_in = one_in, .needs_labels = true};
+    bool fine = labelled_read(paths, count, &wanted, out);
     cli_list_free(paths, count);
     return fine;
 }
@@ -200,9 +201,9 @@ bool sweep_load_vectors(const sweep_source *s, const srv_set *set, sweep_data *d
 
 bool sweep_load_texts(const sweep_source *s, sweep_data *d) {
     memset(d, 0, sizeof *d);
-    bool fine =
-        read_list(s->pool, s->pool_where, &d->pool) &&
-        labelled_read(s->tests, s->test_count, &(labelled_options){.where = s->where, .needs_labels = true}, &d->tests);
+    labelled_options wanted = {.where = s->where, .one_in = s->tests_one_in, .needs_labels = true};
+    bool fine = read_list(s->pool, s->pool_where, s->one_in, &d->pool) &&
+                labelled_read(s->tests, s->test_count, &wanted, &d->tests);
     if (fine) {
         drop_out_of_scope(&d->pool), drop_out_of_scope(&d->tests);
         size_t dropped = s->skip_repeats ? space_drop_repeats(&d->pool, &d->tests) : 0;

@@ -7,7 +7,8 @@ typedef struct {
     const char *pool, *vectors, *fit, *leave_out, *where, *pool_where, *fallback; /* as the options of sweep */
     char *const *tests;
     int test_count, threads;
-    bool skip_repeats; /* pool prompts that are also test prompts are left out, with a note */
+    uint32_t one_in, tests_one_in; /* labelled_options', of the pool and of tests */
+    bool skip_repeats;             /* pool prompts that are also test prompts are left out, with a note */
 } sweep_source;
 
 /* Prints what is wrong and returns false. model gets the pin in words. */

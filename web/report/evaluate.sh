@@ -3,13 +3,13 @@
 #
 # evaluate.sh PROGRAM [OUTPUT]. Each step writes its file when it is done; a step whose file is newer than what it is made
 # from is not done again, and embedding goes on where it was broken off. Environment: SHARED_DATA, a folder with prompts/ and
-# benchmarks/ (default ../shared/data; left out when it is not there); PEERS, a folder that tests/peers/fetch.sh filled;
-# MODELS, more encoder models to profile: FILE.srm for its last exit, FILE.srm:10,11 for those exits.
+# benchmarks/ (default ../shared/data; left out when it is not there); MODELS (make profile): instead of all that, these
+# encoder models are compared, each FILE.srm for its last exit or FILE.srm:10,11 for those exits; ONE_IN, what samples that takes of
+# corpus, own prompts, public prompts and benchmarks; SOURCES, lines "MODEL: where its weights come from".
 set -eu
 program=$1
 out=${2:-build/report}
 shared=${SHARED_DATA:-../shared/data}
-peers=${PEERS:-}
 model=${MODEL:-build/model/smartrouter-model.srm}
 general=${GENERAL:-build/model/general-model.srm}
 routes=${ROUTES:-build/routes/five-routes.srr}
@@ -42,6 +42,59 @@ made() {
     say "$what"
     return 1
 }
+
+# ---- make profile: which model draws the map, all on the same rows ----
+finish() {
+    "$program" report --data "$data" --routes "$routes" -o "$out"
+    node web/report/render.js "$out/report.json" "$out/report.html"
+    say done
+}
+compare() { # compare MODEL EXIT YARDSTICK TESTS VECTORS... : what profile says of one exit
+    by=$1 name=$(basename "$1" .srm)-$2 kind=$3 tests=$4
+    shift 4
+    made "$data/models-$name--$kind.json" "$name on $kind prompts" "$@" ||
+        "$program" profile --model "$by" --one-in "$one_in" --skip-repeats --pool "$corpus" --tests "$tests" $more \
+            -o "$data/models-$name--$kind.json" "$@" >/dev/null
+}
+if [ -n "${MODELS:-}" ]; then
+    # Ten shots want ten rows of each intent's hundred. A larger sample goes on from what is there: samples nest.
+    set -- ${ONE_IN:-32 2 6 10}
+    one_in=$1 own_one_in=$2 dev_one_in=$3 bench_one_in=$4 steps=0
+    sets="own:$own_one_in corpus:$one_in ${dev:+dev:$dev_one_in} ${clinc:+bench:$bench_one_in}"
+    printf '%s\n' "${SOURCES:-}" | node -e '
+        const lines = require("fs").readFileSync(0, "utf8").split("\n").filter(Boolean).map((l) => l.split(": "));
+        console.log(JSON.stringify(Object.fromEntries(lines)));' >"$data/source-models.json"
+    for m in $MODELS; do steps=$((steps + $(echo $sets | wc -w) + 2 * $(echo "${m#*:}," | tr -dc , | wc -c))); done
+    for m in $MODELS; do
+        file=${m%%:*} layers=${m#"${m%%:*}"}
+        id=$(basename "$file" .srm)
+        # a model with other content starts afresh
+        pin=$vectors/models-$id-$(cksum <"$file" | cut -d' ' -f1)
+        [ -e "$pin" ] || { rm -f "$vectors/models-$id"-*; touch "$pin"; }
+        for set in $sets; do
+            step=$((step + 1)) && say "vectors of ${set%:*} by $id"
+            case $set in
+            own:*) from=$own ;;
+            dev:*) from=$dev ;;
+            corpus:*) from=$corpus ;;
+            bench:*) from="$clinc $home" ;;
+            esac
+            "$program" embed --model "$file" ${layers:+--exits "${layers#:}"} --one-in "${set#*:}" --f16 \
+                -o "$vectors/models-$id-${set%:*}-{exit}.srv" $from
+        done
+        for e in $(ls "$vectors" | sed -n "s/^models-$id-own-\([0-9]*\)\.srv\$/\1/p" | sort -n); do
+            v=$vectors/models-$id more="--tests-one-in $own_one_in"
+            compare "$file" "$e" own "$(echo $own | tr ' ' ,)" "$v-own-$e.srv" "$v-corpus-$e.srv"
+            [ -n "$dev" ] || continue
+            more="--tests-one-in $dev_one_in"
+            [ ! -r "$mteb" ] || more="$more --mteb $mteb"
+            [ -z "$clinc" ] || more="$more --clinc $clinc --home $home --benchmarks-one-in $bench_one_in"
+            compare "$file" "$e" dev "$dev" "$v-dev-$e.srv" "$v-corpus-$e.srv" $([ -z "$clinc" ] || echo "$v-bench-$e.srv")
+        done
+    done
+    finish
+    exit
+fi
 
 # Models with other content ids start afresh.
 pin=$vectors/model-$(cat "$model" "$general" | cksum | cut -d' ' -f1)
@@ -183,45 +236,4 @@ for e in ${FIT_EXITS:-0 1 4 7 9}; do
         "$program" profile --fit --seeds 12 --pool "$corpus,$dev" --tests "$dev" --leave-out source $bench -o "$data/fit-e5-$e--dev.json" $all >/dev/null
 done
 
-# ---- more models of ours' kind ----
-for m in ${MODELS:-}; do
-    file=${m%%:*} layers=${m#"${m%%:*}"}
-    id=$(basename "$file" .srm) steps=$((steps + 6))
-    for set in own corpus ${dev:+dev} ${clinc:+bench}; do
-        step=$((step + 1)) && say "vectors of $set by $id"
-        "$program" embed --model "$file" ${layers:+--exits "${layers#:}"} --f16 -o "$vectors/$id-$set-{exit}.srv" $(files_for $set)
-    done
-    for e in $(ls "$vectors" | sed -n "s/^$id-own-\([0-9]*\)\.srv\$/\1/p" | sort -n); do
-        profile "$id-$e" "$vectors/$id-own-$e.srv" "$vectors/$id-corpus-$e.srv" "$vectors/$id-dev-$e.srv" "$vectors/$id-bench-$e.srv"
-    done
-done
-
-# ---- other people's models, when they have been fetched ----
-for name in $(ls "$peers" 2>/dev/null); do
-    [ -r "$peers/$name/model.onnx" ] || continue
-    steps=$((steps + 6))
-    prefix= id=$name
-    case $name in
-    all-minilm-l6-v2) id=all-MiniLM-L6-v2 ;;
-    bge-small-en-v15) id=bge-small-en-v1.5 ;;
-    e5-small-v2) prefix='query: ' ;;
-    esac
-    log=$vectors/$name.log
-    node tests/peers/serve.js "$peers/$name" >"$log" 2>&1 &
-    server=$!
-    trap 'kill $server 2>/dev/null || true' EXIT INT TERM
-    for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do grep -q listening "$log" && break; sleep 1; done
-    url=$(sed -n 's/^listening on //p' "$log")
-    [ -n "$url" ] || { cat "$log" >&2; exit 3; }
-    for set in own corpus ${dev:+dev} ${clinc:+${PEER_BENCH:+bench}}; do
-        step=$((step + 1)) && say "vectors of $set by $id"
-        "$program" embed --server "$url" --server-model "$id" --prefix "$prefix" --f16 -o "$vectors/peer-$name-$set.srv" $(files_for $set)
-    done
-    kill $server
-    trap - EXIT INT TERM
-    profile "$name" "$vectors/peer-$name-own.srv" "$vectors/peer-$name-corpus.srv" "$vectors/peer-$name-dev.srv" "$vectors/peer-$name-bench.srv"
-done
-
-"$program" report --data "$data" --routes "$routes" -o "$out"
-node web/report/render.js "$out/report.json" "$out/report.html"
-say done
+finish

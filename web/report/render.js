@@ -3,6 +3,7 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import * as charts from './charts.js';
+import * as compare from './charts-compare.js';
 import * as models from './charts-models.js';
 import { interval, percent, yardstick } from './plot.js';
 
@@ -70,14 +71,24 @@ function spoilt() {
   return rows.length ? table({ head: ['prompts', 'number', 'answered', 'change', 'right before', 'after', 'difference'], rows }) : '';
 }
 
-function benchmarks() {
-  const list = models.embedders(report).filter((e) => e.clinc150 || e.home_intents);
+function benchmarks(embedders, sample = '') {
+  const list = embedders.filter((e) => e.clinc150 || e.home_intents);
   const rows = list.map((e) => [
     e.name, e.dimensions, percent(e.clinc150?.shots_10?.utterances.accuracy.value), percent(e.clinc150?.shots_10?.prototype.accuracy.value),
     percent(e.clinc150?.shots_10?.head.accuracy.value), e.clinc150?.shots_10?.utterances.out_of_scope_auroc?.value.toFixed(3) ?? '–', percent(e.clinc150?.full.prototype.accuracy.value),
     percent(e.clinc150?.full.head.accuracy.value), percent(e.home_intents?.full.utterances.accuracy.value), percent(e.home_intents?.full.head.accuracy.value), e.mteb?.english.toFixed(1) ?? '–', e.mteb?.european?.toFixed(1) ?? '–',
   ]);
-  return rows.length ? `<h3>Standard benchmarks</h3><p>CLINC150: 150 intents, English, and queries outside of them. Home intents: 28 intents in 26 languages. MTEB: published classification scores, quoted.</p>${table({ head: ['embedder', 'dim', 'CLINC 10 shots, near', 'prototype', 'head', 'AUROC', 'all, prototype', 'all, head', 'home, near', 'home, head', 'MTEB en', 'MTEB European'], rows })}` : '';
+  return rows.length ? `<h3>Standard benchmarks</h3><p>CLINC150: 150 intents, English, and queries outside of them. Home intents: 28 intents in 26 languages. MTEB: published classification scores, quoted.${sample}</p>${table({ head: ['embedder', 'dim', 'CLINC 10 shots, near', 'prototype', 'head', 'AUROC', 'all, prototype', 'all, head', 'home, near', 'home, head', 'MTEB en', 'MTEB European'], rows })}` : '';
+}
+
+function versions() {
+  const rows = compare.compared(report).map((e) => [e.name, e.content ?? '–', e.cost ? (e.cost.bytes / 1e6).toFixed(1) : '–', e.cost?.ms.toFixed(2) ?? '–', report.source?.models?.[e.model] ?? '–']);
+  return rows.length ? `<h3>Versions</h3>${table({ head: ['embedder', 'model file’s content', 'MB', 'ms a prompt', 'weights from, with their SHA-256'], rows })}` : '';
+}
+
+function sampled() {
+  const [e] = compare.compared(report).filter((x) => x.clinc150);
+  return e ? ` A sample: CLINC150 ${e.clinc150.train} rows to learn from and ${e.clinc150.tests} to be told, home intents ${e.home_intents?.train ?? 0} and ${e.home_intents?.tests ?? 0}.` : '';
 }
 
 function configuration() {
@@ -99,8 +110,12 @@ const sections = [
   section('others', 'Other people’s routes', 'Two route files written by hand, with the map that knows no routes and without it.', [otherRoutes()]),
   section('learning', 'Learning from its user', 'A simulated user overrides mistakes in random order; alike are the nearest held-out prompts of the same route.', [learning()]),
   section('spoilt', 'When prompts come spoilt', 'The same prompts badly typed, or among other text.', [spoilt()]),
-  section('models', 'Which embedding model', 'Several models, and our encoder stopped at several layers, on the same prompts.', [
-    figure(models.routingByModel(report)), figure(models.leaderboard(report)), figure(models.similarities(report, 'own')), figure(models.similarities(report, 'dev')), benchmarks(),
+  section('models', 'Which embedding model', 'Published models, and our encoder (uncut) stopped at several layers, on one sample of prompts.', [
+    figure(compare.accuracy(report)), figure(compare.byRoute(report, 'own')), figure(compare.byRoute(report, 'dev')), figure(compare.costs(report)), figure(compare.leaderboard(report)),
+    figure(compare.similarities(report, 'own')), figure(compare.similarities(report, 'dev')), benchmarks(compare.compared(report), sampled()), versions(),
+  ]),
+  section('layers', 'Which layer', 'The shipped encoder as published, after each layer.', [
+    figure(models.routingByModel(report)), figure(models.similarities(report, 'own')), figure(models.similarities(report, 'dev')), benchmarks(models.embedders(report)),
   ]),
   section('map', 'What the map does', 'The space in which cosine is taken, and what it is worth on the same utterances.', [figure(models.mapPicture(report))]),
   section('utterances', 'How utterances should be written', 'Routes drawn again and again from the corpus under one condition at a time; bands are 95 % intervals of the mean over draws.', [
@@ -132,7 +147,7 @@ const page = `<!doctype html>
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
 <style>${style}</style></head>
 <body><header><h1>SmartRouter: evaluation report</h1>
-<p>Written by <code>make evaluate</code>. Each figure has its numbers below it.</p>
+<p>Written by <code>make evaluate</code> and <code>make profile</code>. Each figure has its numbers below it.</p>
 <nav aria-label="Parts"><ul>${sections.map((s) => `<li><a href="#${s.id}">${escape(s.title)}</a></li>`).join('')}</ul></nav></header>
 <main>${sections.map((s) => s.html).join('\n')}</main></body></html>
 `;
