@@ -8,8 +8,8 @@
  * pool's mean; raw is plain cosine; mapped is through a map fitted on the pool (absent when pool rows are left out for
  * some tests: it would have seen them). */
 cJSON *profile_routing(const sweep_data *d, const srv_set *set, int seeds, uint64_t seed, int threads);
-/* {"bytes", "ms", "pieces", "layers"}: what the encoder at `path` takes up, and what a prompt takes, median of some of
- * the tests, one thread. Null, with a message, when it is not the set's. */
+/* {"bytes", "ms", "pieces", "layers"}: what the encoder at `path` takes up, and what a prompt takes of the processor,
+ * median of some of the tests, one thread. Null, with a message, when it is not the set's. */
 cJSON *profile_cost(const char *path, const srv_set *set, const labelled *tests);
 
 /* A benchmark with train and test rows: k-shot and full; null (no message) when the set lacks its vectors. */

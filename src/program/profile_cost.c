@@ -5,9 +5,10 @@
 #include <string.h>
 #include <time.h>
 
+/* Of this thread's work: what else the machine does counts little. */
 static double milliseconds(void) {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
     return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
 }
 

@@ -132,7 +132,7 @@ export function costs(report) {
   if (!rows.length) return null;
   return {
     title: 'What accuracy costs',
-    text: 'Milliseconds a prompt (median, one thread, our native program) against prompts routed right by a head: what is in the vectors. Dots grow with the file.',
+    text: 'Milliseconds of processor time a prompt (median, one thread, our native program) against prompts routed right by a head: what is in the vectors. Dots grow with the file.',
     alt: `Scatter plot of time against accuracy: ${rows.map((r) => `${r.name}: ${r.ms.toFixed(1)} ms, ${(r.bytes / 1e6).toFixed(0)} MB, ${percent(r.right)}`).join('; ')}.`,
     svg: draw({
       height: 400,

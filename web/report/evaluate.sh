@@ -60,16 +60,17 @@ if [ -n "${MODELS:-}" ]; then
     # Ten shots want ten rows of each intent's hundred. A larger sample goes on from what is there: samples nest.
     set -- ${ONE_IN:-32 2 6 10}
     one_in=$1 own_one_in=$2 dev_one_in=$3 bench_one_in=$4 steps=0
+    [ "$bench_one_in" != 0 ] || clinc= home= # 0: without benchmarks
     sets="own:$own_one_in corpus:$one_in ${dev:+dev:$dev_one_in} ${clinc:+bench:$bench_one_in}"
     printf '%s\n' "${SOURCES:-}" | node -e '
         const lines = require("fs").readFileSync(0, "utf8").split("\n").filter(Boolean).map((l) => l.split(": "));
         console.log(JSON.stringify(Object.fromEntries(lines)));' >"$data/source-models.json"
     for m in $MODELS; do steps=$((steps + $(echo $sets | wc -w) + 2 * $(echo "${m#*:}," | tr -dc , | wc -c))); done
     for m in $MODELS; do
-        file=${m%%:*} layers=${m#"${m%%:*}"}
-        id=$(basename "$file" .srm)
+        srm=${m%%:*} layers=${m#"${m%%:*}"}
+        id=$(basename "$srm" .srm)
         # a model with other content starts afresh
-        pin=$vectors/models-$id-$(cksum <"$file" | cut -d' ' -f1)
+        pin=$vectors/models-$id-$(cksum <"$srm" | cut -d' ' -f1)
         [ -e "$pin" ] || { rm -f "$vectors/models-$id"-*; touch "$pin"; }
         for set in $sets; do
             step=$((step + 1)) && say "vectors of ${set%:*} by $id"
@@ -79,17 +80,17 @@ if [ -n "${MODELS:-}" ]; then
             corpus:*) from=$corpus ;;
             bench:*) from="$clinc $home" ;;
             esac
-            "$program" embed --model "$file" ${layers:+--exits "${layers#:}"} --one-in "${set#*:}" --f16 \
+            "$program" embed --model "$srm" ${layers:+--exits "${layers#:}"} --one-in "${set#*:}" --f16 \
                 -o "$vectors/models-$id-${set%:*}-{exit}.srv" $from
         done
         for e in $(ls "$vectors" | sed -n "s/^models-$id-own-\([0-9]*\)\.srv\$/\1/p" | sort -n); do
             v=$vectors/models-$id more="--tests-one-in $own_one_in"
-            compare "$file" "$e" own "$(echo $own | tr ' ' ,)" "$v-own-$e.srv" "$v-corpus-$e.srv"
+            compare "$srm" "$e" own "$(echo $own | tr ' ' ,)" "$v-own-$e.srv" "$v-corpus-$e.srv"
             [ -n "$dev" ] || continue
             more="--tests-one-in $dev_one_in"
             [ ! -r "$mteb" ] || more="$more --mteb $mteb"
             [ -z "$clinc" ] || more="$more --clinc $clinc --home $home --benchmarks-one-in $bench_one_in"
-            compare "$file" "$e" dev "$dev" "$v-dev-$e.srv" "$v-corpus-$e.srv" $([ -z "$clinc" ] || echo "$v-bench-$e.srv")
+            compare "$srm" "$e" dev "$dev" "$v-dev-$e.srv" "$v-corpus-$e.srv" $([ -z "$clinc" ] || echo "$v-bench-$e.srv")
         done
     done
     finish
