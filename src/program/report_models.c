@@ -154,15 +154,15 @@ static void costs_table(const cJSON *report, FILE *to) {
         const cJSON *e = rows[i].embedder;
         name(to, e);
         number(to, figure(e, "dimensions"), 0), number(to, figure(e, "cost.bytes") / 1e6, 1);
-        number(to, figure(e, "cost.ms"), 1);
+        number(to, figure(e, "cost.ms"), 2);
         for (int c = 0; bench[c] && !isnan(clinc); c++) fprintf(to, " %s |", figure_percent(figure(e, bench[c])));
         number(to, figure(e, "mteb.english"), 1), number(to, figure(e, "mteb.european"), 1);
         fprintf(to, "\n");
     }
-    const cJSON *source;
+    const cJSON *source, *sources = figure_at(json_get(report, "source"), "models");
+    if (!sources || !sources->child) return;
     fprintf(to, "\n| weights | from |\n| --- | --- |\n");
-    cJSON_ArrayForEach(source, figure_at(json_get(report, "source"), "models"))
-        fprintf(to, "| %s | %s |\n", source->string, source->valuestring);
+    cJSON_ArrayForEach(source, sources) fprintf(to, "| %s | %s |\n", source->string, source->valuestring);
 }
 
 /* By route: plain and mapped at 64 utterances, and the head. */
