@@ -110,12 +110,11 @@ export function similarities(report, kind) {
     svg: draw({
       width: 960,
       height: 80 + 48 * names.length,
-      marginRight: 190,
-      marginLeft: 8,
+      marginLeft: 190,
       x: { label: 'cosine →', grid: true, domain: [-0.2, 1], ticks: 3 },
       y: { axis: null },
       fx: { label: null, domain: routes },
-      fy: { label: null, domain: names },
+      fy: { label: null, domain: names, axis: 'left' },
       color: { legend: true },
       marks: [
         Plot.areaY(rows, { fx: 'route', fy: 'name', x: 'at', y: 'share', fill: 'side', fillOpacity: 0.35, curve: 'monotone-x' }),
@@ -137,7 +136,7 @@ export function costs(report) {
     svg: draw({
       height: 400,
       marginRight: 170,
-      x: { type: 'log', label: 'milliseconds a prompt →', grid: true, nice: true },
+      x: { type: 'log', label: 'milliseconds a prompt →', grid: true, nice: true, tickFormat: (v) => String(Number(v.toPrecision(2))) },
       y: percentAxis('↑ right by a head, %'),
       r: { range: [3, 12] },
       marks: [
