@@ -42,7 +42,7 @@ export function accuracy(report) {
     alt: `Dot plot of routing accuracy by embedder. ${rows.filter((r) => r.what === 'plain cosine, 64' || r.what === 'map, 64' || r.what === 'head').map((r) => `${r.name}, ${r.yardstick}, ${r.what}: ${percent(r.value)}`).join('; ')}.`,
     svg: draw({
       height: 90 + 26 * list.length,
-      marginLeft: 190,
+      marginLeft: 200,
       x: percentAxis('right, % →'),
       y: { label: null, domain: list.map((e) => e.name) },
       fx: { label: null },
@@ -72,7 +72,7 @@ export function byRoute(report, kind) {
     svg: draw({
       width: 960,
       height: 90 + 22 * list.length,
-      marginLeft: 190,
+      marginLeft: 200,
       x: percentAxis('right, % →', { ticks: 3, domain: [0, 1] }),
       y: { label: null, domain: list.map((e) => e.name) },
       fx: { label: null, domain: routes },
@@ -110,14 +110,14 @@ export function similarities(report, kind) {
     svg: draw({
       width: 960,
       height: 80 + 48 * names.length,
-      marginLeft: 190,
+      marginLeft: 200,
       x: { label: 'cosine →', grid: true, domain: [-0.2, 1], ticks: 3 },
       y: { axis: null },
       fx: { label: null, domain: routes },
       fy: { label: null, domain: names, axis: 'left' },
       color: { legend: true },
       marks: [
-        Plot.areaY(rows, { fx: 'route', fy: 'name', x: 'at', y: 'share', fill: 'side', fillOpacity: 0.35, curve: 'monotone-x' }),
+        Plot.areaY(rows, { fx: 'route', fy: 'name', x: 'at', y1: 0, y2: 'share', fill: 'side', fillOpacity: 0.35, curve: 'monotone-x' }),
         Plot.lineY(rows, { fx: 'route', fy: 'name', x: 'at', y: 'share', stroke: 'side', curve: 'monotone-x' }),
       ],
     }),

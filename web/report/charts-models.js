@@ -116,7 +116,7 @@ export function similarities(report, kind) {
       fy: { label: null, domain: names },
       color: { legend: true },
       marks: [
-        Plot.areaY(rows, { fy: 'name', x: 'at', y: 'share', fill: 'side', fillOpacity: 0.35, curve: 'monotone-x' }),
+        Plot.areaY(rows, { fy: 'name', x: 'at', y1: 0, y2: 'share', fill: 'side', fillOpacity: 0.35, curve: 'monotone-x' }),
         Plot.lineY(rows, { fy: 'name', x: 'at', y: 'share', stroke: 'side', curve: 'monotone-x' }),
       ],
     }),
