@@ -2,25 +2,6 @@
 #include "asset.h"
 #include <string.h>
 
-int sr_utf8_valid(const uint8_t *s, size_t bytes) {
-    for (size_t i = 0; i < bytes;) {
-        uint8_t c = s[i];
-        if (c < 0x80) {
-            i++;
-            continue;
-        }
-        size_t more = c >= 0xC2 && c <= 0xDF ? 1 : c >= 0xE0 && c <= 0xEF ? 2 : c >= 0xF0 && c <= 0xF4 ? 3 : 0;
-        if (more == 0 || bytes - i <= more) return 0;
-        /* the second byte excludes overlong forms, surrogates and what lies past U+10FFFF */
-        uint8_t low = c == 0xE0 ? 0xA0 : c == 0xF0 ? 0x90 : 0x80, high = c == 0xED ? 0x9F : c == 0xF4 ? 0x8F : 0xBF;
-        if (s[i + 1] < low || s[i + 1] > high) return 0;
-        for (size_t j = 2; j <= more; j++)
-            if ((s[i + j] & 0xC0) != 0x80) return 0;
-        i += more + 1;
-    }
-    return 1;
-}
-
 static int all_zero(const void *p, size_t bytes) {
     const uint8_t *b = p;
     uint8_t any = 0;

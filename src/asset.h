@@ -74,7 +74,4 @@ int sr_asset_parse(const void *file, size_t bytes, int is_fit, struct sr_router 
 void sr_asset_route(const struct sr_router *r, uint32_t route, sr_route_info *out);
 void sr_asset_utterance(const struct sr_router *r, uint32_t utterance, sr_utterance_info *out);
 
-/* 1 when the bytes are valid UTF-8 (no surrogates, no overlong forms, at most U+10FFFF). */
-int sr_utf8_valid(const uint8_t *s, size_t bytes);
-
 #endif

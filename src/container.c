@@ -172,3 +172,27 @@ void sr_container_seal(void *file, const sr_section *sections, uint32_t count, c
     sr_store32(f + 32, count);
     sr_store64(f + 24, header_hash(f));
 }
+
+size_t sr_utf8_prefix(const void *text, size_t bytes) {
+    const uint8_t *s = text;
+    size_t i = 0;
+    while (i < bytes) {
+        uint8_t c = s[i];
+        size_t more = c < 0x80                 ? 0
+                      : c >= 0xC2 && c <= 0xDF ? 1
+                      : (c & 0xF0) == 0xE0     ? 2
+                      : c >= 0xF0 && c <= 0xF4 ? 3
+                                               : 9;
+        if (bytes - i <= more) break;
+        if (more) {
+            /* the second byte excludes overlong forms, surrogates and what lies past U+10FFFF */
+            uint8_t low = c == 0xE0 ? 0xA0 : c == 0xF0 ? 0x90 : 0x80, high = c == 0xED ? 0x9F : c == 0xF4 ? 0x8F : 0xBF;
+            if (more == 9 || s[i + 1] < low || s[i + 1] > high) break;
+            size_t j = 2;
+            while (j <= more && (s[i + j] & 0xC0) == 0x80) j++;
+            if (j <= more) break;
+        }
+        i += more + 1;
+    }
+    return i;
+}

@@ -51,6 +51,12 @@ int sr_container_verify_optional(const sr_container *c, size_t available_bytes);
 uint64_t sr_container_layout(sr_section *sections, uint32_t count);
 void sr_container_seal(void *file, const sr_section *sections, uint32_t count, const char magic[4], uint32_t version);
 
+/* Bytes up to the first that is not valid UTF-8 (no surrogates, no overlong forms, at most U+10FFFF). */
+size_t sr_utf8_prefix(const void *text, size_t bytes);
+static inline int sr_utf8_valid(const void *text, size_t bytes) {
+    return sr_utf8_prefix(text, bytes) == bytes;
+}
+
 /* Little-endian loads and stores that never assume alignment. */
 static inline uint32_t sr_load32(const void *p) {
     const uint8_t *b = p;

@@ -59,16 +59,11 @@ void sr_model_meta_store(uint8_t out[SR_MODEL_META_BYTES], const sr_model_meta *
     memcpy(out + PREFIX_AT, m->prefix, m->prefix_bytes);
 }
 
-static int valid_utf8(const char *text, uint32_t bytes) {
-    const uint8_t *p = (const uint8_t *)text;
-    for (uint32_t i = 0; i < bytes;) {
-        uint32_t more = p[i] < 0x80 ? 0 : p[i] < 0xc2 ? 9 : p[i] < 0xe0 ? 1 : p[i] < 0xf0 ? 2 : p[i] < 0xf5 ? 3 : 9;
-        if (p[i] < 0x20 || more > bytes - 1 - i) return 0;
-        for (uint32_t k = 1; k <= more; k++)
-            if ((p[i + k] & 0xc0) != 0x80) return 0;
-        i += more + 1;
-    }
-    return 1;
+/* UTF-8 without control characters. */
+static int printable(const char *text, uint32_t bytes) {
+    for (uint32_t i = 0; i < bytes; i++)
+        if ((uint8_t)text[i] < 0x20) return 0;
+    return sr_utf8_valid(text, bytes);
 }
 
 int sr_model_meta_load(sr_model_meta *m, const uint8_t *in, size_t bytes) {
@@ -111,7 +106,7 @@ int sr_model_meta_load(sr_model_meta *m, const uint8_t *in, size_t bytes) {
     if (m->id_bytes > SR_MODEL_ID_BYTES || m->prefix_bytes > SR_MODEL_PREFIX_BYTES) return SR_E_FORMAT;
     memcpy(m->id, in + ID_AT, SR_MODEL_ID_BYTES);
     memcpy(m->prefix, in + PREFIX_AT, SR_MODEL_PREFIX_BYTES);
-    if (!valid_utf8(m->id, m->id_bytes) || !valid_utf8(m->prefix, m->prefix_bytes)) return SR_E_UTF8;
+    if (!printable(m->id, m->id_bytes) || !printable(m->prefix, m->prefix_bytes)) return SR_E_UTF8;
     return 0;
 }
 

@@ -1,5 +1,6 @@
 /* Text that grows, and lean JSON; see builder.h. */
 #include "program/builder.h"
+#include "container.h"
 #include "program/files.h"
 #include "program/json.h"
 #include <math.h>
@@ -165,7 +166,7 @@ bool json_plain_member(const char *line, size_t bytes, const char *name, builder
     const char *p = line, *end = line + bytes;
     size_t name_bytes = strlen(name);
     bool found = false, plain;
-    if (!utf8_valid(line, bytes)) return false;
+    if (!sr_utf8_valid(line, bytes)) return false;
     p = blanks(p, end);
     if (p == end || *p++ != '{') return false;
     for (;;) {

@@ -1,38 +1,11 @@
 /* JSON through cJSON, with the place of an error. */
 #include "program/json.h"
+#include "container.h"
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Bytes up to the first that is not valid UTF-8. */
-static size_t utf8_prefix(const char *text, size_t bytes) {
-    const uint8_t *start = (const uint8_t *)text, *p = start, *end = p + bytes;
-    while (p < end) {
-        if (*p < 0x80) {
-            p++;
-            continue;
-        }
-        int more = *p >= 0xf0 ? 3 : *p >= 0xe0 ? 2 : 1;
-        if (*p < 0xc2 || *p > 0xf4 || end - p <= more) break;
-        uint32_t c = *p & (0x3fu >> more);
-        int good = 1;
-        for (int i = 1; i <= more; i++) {
-            good &= (p[i] & 0xc0) == 0x80;
-            c = c << 6 | (p[i] & 0x3f);
-        }
-        if (!good || (more == 2 && c < 0x800) || (more == 3 && (c < 0x10000 || c > 0x10ffff)) ||
-            (c >= 0xd800 && c < 0xe000))
-            break;
-        p += more + 1;
-    }
-    return (size_t)(p - start);
-}
-
-bool utf8_valid(const char *text, size_t bytes) {
-    return utf8_prefix(text, bytes) == bytes;
-}
 
 static void place(const char *text, const char *at, char *message, size_t message_bytes, const char *what) {
     size_t line = 1, column = 1;
@@ -59,7 +32,7 @@ cJSON *json_parse(const char *text, size_t bytes, char *message, size_t message_
     if (bytes >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) text += 3, bytes -= 3; /* byte order mark */
     const char *zero = memchr(text, 0, bytes);
     if (zero) return place(text, zero, message, message_bytes, "a zero byte"), NULL;
-    size_t good = utf8_prefix(text, bytes);
+    size_t good = sr_utf8_prefix(text, bytes);
     if (good < bytes) return place(text, text + good, message, message_bytes, "not valid UTF-8"), NULL;
     zero = zero_escape(text, bytes);
     if (zero) return place(text, zero, message, message_bytes, "the escape \\u0000, which a text cannot hold"), NULL;

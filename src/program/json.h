@@ -14,5 +14,4 @@ cJSON *json_get(const cJSON *object, const char *name);
 const char *json_text(const cJSON *object, const char *name);
 /* Floats print with seven digits, so that decisions stay readable. Returns an item for cJSON_AddItemToObject. */
 cJSON *json_float(double value);
-bool utf8_valid(const char *text, size_t bytes);
 #endif

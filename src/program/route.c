@@ -1,4 +1,5 @@
 /* smartrouter route: prompts as arguments, lines or JSONL; answers as text, JSON or JSONL, in order, on all cores. */
+#include "container.h"
 #include "program/builder.h"
 #include "program/engine.h"
 #include <errno.h>
@@ -157,7 +158,7 @@ static void answer(worker *w, job *j) {
         if (!record && !plain) {
             record = cJSON_CreateObject();
             char *copy = text_copy(text, bytes);
-            if (utf8_valid(text, bytes)) cJSON_AddStringToObject(record, "text", copy);
+            if (sr_utf8_valid(text, bytes)) cJSON_AddStringToObject(record, "text", copy);
             free(copy);
         }
         if (plain || (run->jsonl && !json_get(record, "decision")))

@@ -98,7 +98,7 @@ static int check(srv_file *f) {
     if (p->model_id.bytes < 1 || p->model_id.bytes > 255) return SR_E_FORMAT;
     f->rows = file + rows.offset, f->vectors = file + vectors.offset;
     f->strings = (const char *)file + strings.offset;
-    if (!utf8_valid(f->strings, (size_t)strings.bytes)) return SR_E_UTF8;
+    if (!sr_utf8_valid(f->strings, (size_t)strings.bytes)) return SR_E_UTF8;
     sr_text unused;
     for (size_t i = 0; i < count; i++)
         if (!string_at(&strings, file, f->rows + i * ROW_BYTES, &unused)) return SR_E_FORMAT;

@@ -199,6 +199,25 @@ TEST(survives_any_byte_of_meta_and_vocabulary_changed) {
     free(file);
 }
 
+TEST(refuses_a_name_that_is_no_utf8) {
+    /* a surrogate, overlong forms, past U+10FFFF, cut off, a control character */
+    const char *names[] = {"\xed\xa0\x80", "\xe0\x80\x80", "\xf0\x80\x80\x80", "\xf4\x90\x80\x80", "\xc3", "a\x1f"};
+    enum { BAD = sizeof names / sizeof *names };
+    for (size_t i = 0; i <= BAD; i++) {
+        sr_source_model s = model_source();
+        sr_write_options w = model_options();
+        const char *name = i < BAD ? names[i] : "na\xc3\xafve";
+        uint8_t *file = NULL;
+        opened o = {0};
+        s.meta.id_bytes = (uint32_t)strlen(name);
+        memcpy(s.meta.id, name, s.meta.id_bytes);
+        int64_t bytes = sr_model_write(&s, &w, &file);
+        int code = bytes < 0 ? (int)bytes : open_bytes(&o, file, (size_t)bytes);
+        CHECK_INT(code, i < BAD ? SR_E_UTF8 : 0);
+        close_model(&o);
+    }
+}
+
 TEST(refuses_infinite_weights) {
     sr_source_model s = model_source();
     sr_write_options w = model_options();

@@ -1,11 +1,12 @@
 /* Route files from hostile bytes: refused, or every field within what the rest of the program builds on. */
 #include "as_file.h"
+#include "container.h"
 #include "program/routes_file.h"
 #include <string.h>
 
 static void check_texts(char *const *texts, uint32_t count) {
     for (uint32_t i = 0; i < count; i++)
-        if (!*texts[i] || !utf8_valid(texts[i], strlen(texts[i]))) abort();
+        if (!*texts[i] || !sr_utf8_valid(texts[i], strlen(texts[i]))) abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
