@@ -2,7 +2,6 @@
 #include "embed/model.h"
 #include "exports.h"
 #include <stdlib.h>
-#include <string.h>
 
 #if defined(__wasm__)
 #define AT(type, member, offset) _Static_assert(offsetof(type, member) == (offset), #type "." #member)
@@ -15,8 +14,6 @@ AT(sr_model_info, layers_ready, 48);
 #endif
 
 SR_EXPORT(model_close) void sr_wasm_model_close(sr_wasm_model *s) {
-    if (!s) return;
-    free(s->memory);
     free(s);
 }
 
@@ -25,16 +22,12 @@ SR_EXPORT(model_close) void sr_wasm_model_close(sr_wasm_model *s) {
 SR_EXPORT(model_open) intptr_t sr_wasm_model_open(void *file, size_t available_bytes) {
     int64_t bytes = sr_model_bytes(file, available_bytes);
     if (bytes < 0) return (intptr_t)bytes;
-    sr_wasm_model *s = sr_wasm_alloc(sizeof *s);
+    void *memory;
+    sr_wasm_model *s = sr_wasm_session(sizeof *s, bytes, &memory);
     if (!s) return SR_E_MEMORY;
-    memset(s, 0, sizeof *s);
-    s->memory = bytes > INT32_MAX ? NULL : sr_wasm_alloc((size_t)bytes);
-    int code = s->memory ? sr_model_open(s->memory, (size_t)bytes, file, available_bytes, &s->model) : SR_E_MEMORY;
+    int code = sr_model_open(memory, (size_t)bytes, file, available_bytes, &s->model);
     if (code >= 0) code = sr_model_info_get(s->model, &s->info);
-    if (code < 0) {
-        sr_wasm_model_close(s);
-        return code;
-    }
+    if (code < 0) return free(s), code;
     return (intptr_t)s;
 }
 
@@ -54,26 +47,19 @@ int sr_wasm_model_whitening(const sr_wasm_model *s, uint32_t layer, float *mean,
 /* For vectors without a route asset: the `encoder` embedder and compiling. One encoder reads one text at a time. */
 typedef struct {
     sr_encoder *encoder;
-    void *memory;
 } encoder_session;
 
 SR_EXPORT(encoder_close) void sr_wasm_encoder_close(encoder_session *s) {
-    if (!s) return;
-    free(s->memory);
     free(s);
 }
 SR_EXPORT(encoder_open) intptr_t sr_wasm_encoder_open(const sr_wasm_model *m) {
     int64_t bytes = sr_encoder_bytes(m->model);
     if (bytes < 0) return (intptr_t)bytes;
-    encoder_session *s = sr_wasm_alloc(sizeof *s);
+    void *memory;
+    encoder_session *s = sr_wasm_session(sizeof *s, bytes, &memory);
     if (!s) return SR_E_MEMORY;
-    s->encoder = NULL;
-    s->memory = bytes > INT32_MAX ? NULL : sr_wasm_alloc((size_t)bytes);
-    int code = s->memory ? sr_encoder_open(s->memory, (size_t)bytes, m->model, &s->encoder) : SR_E_MEMORY;
-    if (code < 0) {
-        sr_wasm_encoder_close(s);
-        return code;
-    }
+    int code = sr_encoder_open(memory, (size_t)bytes, m->model, &s->encoder);
+    if (code < 0) return free(s), code;
     return (intptr_t)s;
 }
 SR_EXPORT(encoder_start) int sr_wasm_encoder_start(encoder_session *s, const char *text, size_t bytes) {
@@ -87,26 +73,18 @@ SR_EXPORT(encoder_pieces) int sr_wasm_encoder_pieces(const encoder_session *s, u
 }
 
 SR_EXPORT(table_close) void sr_wasm_table_close(sr_wasm_table *s) {
-    if (!s) return;
-    free(s->memory);
     free(s);
 }
 SR_EXPORT(table_open) intptr_t sr_wasm_table_open(const void *file, size_t file_bytes) {
     int64_t bytes = sr_table_bytes(file, file_bytes);
     if (bytes < 0) return (intptr_t)bytes;
-    sr_wasm_table *s = sr_wasm_alloc(sizeof *s);
+    void *memory;
+    sr_wasm_table *s = sr_wasm_session(sizeof *s, bytes, &memory);
     if (!s) return SR_E_MEMORY;
-    memset(s, 0, sizeof *s);
-    s->memory = bytes > INT32_MAX ? NULL : sr_wasm_alloc((size_t)bytes);
-    int code = s->memory ? sr_table_open(s->memory, (size_t)bytes, file, file_bytes, &s->table) : SR_E_MEMORY;
-    if (code >= 0) {
-        s->content = sr_table_content(s->table);
-        s->dim = sr_table_dim(s->table);
-    }
-    if (code < 0) {
-        sr_wasm_table_close(s);
-        return code;
-    }
+    int code = sr_table_open(memory, (size_t)bytes, file, file_bytes, &s->table);
+    if (code < 0) return free(s), code;
+    s->content = sr_table_content(s->table);
+    s->dim = sr_table_dim(s->table);
     return (intptr_t)s;
 }
 SR_EXPORT(table_work_bytes) size_t sr_wasm_table_work_bytes(const sr_wasm_table *s) {

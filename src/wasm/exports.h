@@ -17,6 +17,8 @@
 
 void *sr_wasm_alloc(size_t bytes);
 void sr_wasm_free(void *p);
+/* A zeroed session and behind it, in the same block, memory of `bytes` for what it opens; null when there is none. */
+void *sr_wasm_session(size_t session_bytes, int64_t bytes, void **memory);
 
 enum { SR_WASM_WHY_CAP = 16 };
 
@@ -36,7 +38,7 @@ typedef struct {
     } info; /* 2800: filled by router_route, router_utterance, router_exit, router_thresholds, router_content */
     /* private */
     const sr_router *router;
-    void *memory, *work;
+    void *work;
     size_t work_bytes;
 } sr_wasm_router;
 
@@ -44,14 +46,12 @@ typedef struct {
 typedef struct {
     sr_model_info info; /* 0: offsets in encoder.c */
     sr_model *model;
-    void *memory;
 } sr_wasm_model;
 
 typedef struct {
     uint64_t content; /* 0 */
     uint32_t dim;     /* 8 */
     const sr_table *table;
-    void *memory;
 } sr_wasm_table;
 
 #endif

@@ -35,6 +35,14 @@ SR_EXPORT(release) void sr_wasm_free(void *p) {
     free(p);
 }
 
+void *sr_wasm_session(size_t session_bytes, int64_t bytes, void **memory) {
+    size_t start = (session_bytes + 63) & ~(size_t)63;
+    char *s = bytes > INT32_MAX ? NULL : sr_wasm_alloc(start + (size_t)bytes);
+    if (!s) return NULL;
+    *memory = s + start;
+    return memset(s, 0, session_bytes);
+}
+
 SR_EXPORT(version) const char *sr_wasm_version(void) {
     return SR_VERSION;
 }
@@ -51,7 +59,6 @@ SR_EXPORT(error_text) const char *sr_wasm_error_text(int code) {
 
 SR_EXPORT(router_close) void sr_wasm_router_close(sr_wasm_router *s) {
     if (!s) return;
-    free(s->memory);
     free(s->work);
     free(s);
 }
@@ -61,11 +68,10 @@ SR_EXPORT(router_close) void sr_wasm_router_close(sr_wasm_router *s) {
 SR_EXPORT(router_open) intptr_t sr_wasm_router_open(const void *asset, size_t asset_bytes) {
     int64_t bytes = sr_router_bytes(asset, asset_bytes);
     if (bytes < 0) return (intptr_t)bytes;
-    sr_wasm_router *s = sr_wasm_alloc(sizeof *s);
+    void *memory;
+    sr_wasm_router *s = sr_wasm_session(sizeof *s, bytes, &memory);
     if (!s) return SR_E_MEMORY;
-    memset(s, 0, sizeof *s);
-    s->memory = bytes > INT32_MAX ? NULL : sr_wasm_alloc((size_t)bytes);
-    int code = s->memory ? sr_router_open(s->memory, (size_t)bytes, asset, asset_bytes, &s->router) : SR_E_MEMORY;
+    int code = sr_router_open(memory, (size_t)bytes, asset, asset_bytes, &s->router);
     if (code >= 0) {
         s->work_bytes = sr_router_work_bytes(s->router);
         s->work = sr_wasm_alloc(s->work_bytes);

@@ -1,17 +1,13 @@
 /* Exports of the pipeline: text to decision, exit by exit, so that JavaScript can let newer text in between. */
 #include "exports.h"
 #include <stdlib.h>
-#include <string.h>
 
 typedef struct {
     sr_wasm_router *router; /* results go to its decision, matches, why, xy */
     sr_pipeline *pipeline;
-    void *memory;
 } pipeline_session;
 
 SR_EXPORT(pipeline_close) void sr_wasm_pipeline_close(pipeline_session *s) {
-    if (!s) return;
-    free(s->memory);
     free(s);
 }
 
@@ -22,16 +18,12 @@ intptr_t sr_wasm_pipeline_open(sr_wasm_router *r, const sr_wasm_model *model, co
     const sr_table *t = table ? table->table : NULL;
     int64_t bytes = sr_pipeline_bytes(r->router, m, t);
     if (bytes < 0) return (intptr_t)bytes;
-    pipeline_session *s = sr_wasm_alloc(sizeof *s);
+    void *memory;
+    pipeline_session *s = sr_wasm_session(sizeof *s, bytes, &memory);
     if (!s) return SR_E_MEMORY;
-    memset(s, 0, sizeof *s);
     s->router = r;
-    s->memory = bytes > INT32_MAX ? NULL : sr_wasm_alloc((size_t)bytes);
-    int code = s->memory ? sr_pipeline_open(s->memory, (size_t)bytes, r->router, m, t, &s->pipeline) : SR_E_MEMORY;
-    if (code < 0) {
-        sr_wasm_pipeline_close(s);
-        return code;
-    }
+    int code = sr_pipeline_open(memory, (size_t)bytes, r->router, m, t, &s->pipeline);
+    if (code < 0) return free(s), code;
     return (intptr_t)s;
 }
 SR_EXPORT(pipeline_usable) int sr_wasm_pipeline_usable(const pipeline_session *s, uint32_t exit) {

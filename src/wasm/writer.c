@@ -40,19 +40,6 @@ static void *zeroed(size_t bytes) {
     return p;
 }
 
-SR_EXPORT(writer_close) void sr_wasm_writer_close(writer_session *s) {
-    if (!s) return;
-    for (int i = 0; i < SR_MAX_EXITS; i++) {
-        free(s->params[i]);
-        free(s->heads[i]);
-        free(s->maps[i]);
-    }
-    free(s->routes);
-    free(s->texts);
-    free(s->file);
-    free(s);
-}
-
 SR_EXPORT(writer_open) intptr_t sr_wasm_writer_open(uint32_t route_count, uint32_t utterance_count, uint32_t fallback) {
     if (route_count > SR_MAX_ROUTES || utterance_count > SR_MAX_UTTERANCES) return SR_E_LIMIT;
     writer_session *s = zeroed(sizeof *s);
@@ -60,7 +47,7 @@ SR_EXPORT(writer_open) intptr_t sr_wasm_writer_open(uint32_t route_count, uint32
     s->routes = zeroed(route_count * sizeof *s->routes);
     s->texts = zeroed(utterance_count * sizeof *s->texts);
     if (!s->routes || !s->texts) {
-        sr_wasm_writer_close(s);
+        free(s->routes), free(s->texts), free(s);
         return SR_E_MEMORY;
     }
     s->asset.routes = s->routes;
@@ -104,15 +91,11 @@ int sr_wasm_writer_exit(writer_session *s, uint32_t embedder, uint32_t layer, ui
 SR_EXPORT(fit_open) intptr_t sr_wasm_fit_open(const void *file, size_t file_bytes) {
     int64_t bytes = sr_fit_bytes(file, file_bytes);
     if (bytes < 0) return (intptr_t)bytes;
-    sr_wasm_router *s = zeroed(sizeof *s);
+    void *memory;
+    sr_wasm_router *s = sr_wasm_session(sizeof *s, bytes, &memory);
     if (!s) return SR_E_MEMORY;
-    s->memory = bytes > INT32_MAX ? NULL : sr_wasm_alloc((size_t)bytes);
-    int code = s->memory ? sr_fit_open(s->memory, (size_t)bytes, file, file_bytes, &s->router) : SR_E_MEMORY;
-    if (code < 0) {
-        free(s->memory);
-        free(s);
-        return code;
-    }
+    int code = sr_fit_open(memory, (size_t)bytes, file, file_bytes, &s->router);
+    if (code < 0) return free(s), code;
     return (intptr_t)s;
 }
 
