@@ -28,7 +28,7 @@ void cli_note(const char *format, ...) {
     va_end(args);
 }
 
-void cli_help(const cli_command *command, FILE *to) {
+static void help(const cli_command *command, FILE *to) {
     fprintf(to, "smartrouter %s: %s\n\nusage: smartrouter %s %s\n", command->command, command->summary,
             command->command, command->usage);
     int width = 0;
@@ -61,7 +61,7 @@ int cli_parse(const cli_command *command, int argc, char **argv, cli_args *out) 
             for (i++; i < argc; i++) out->rest[out->rest_count++] = argv[i];
             break;
         }
-        if (strcmp(a, "--help") == 0 || strcmp(a, "-h") == 0) return cli_help(command, stdout), 1;
+        if (strcmp(a, "--help") == 0 || strcmp(a, "-h") == 0) return help(command, stdout), 1;
         if (strcmp(a, "-o") == 0) a = "--output";
         if (strncmp(a, "--", 2) != 0) {
             out->rest[out->rest_count++] = argv[i];

@@ -38,7 +38,6 @@ bool cli_decimal(const cli_args *args, const char *name, double lowest, double h
 /* "a,b" at its commas, empty parts left out; none of null. */
 char **cli_list(const char *list, int *count);
 void cli_list_free(char **items, int count);
-void cli_help(const cli_command *command, FILE *to);
 
 /* "smartrouter route: message", to standard error. */
 void cli_error(const char *format, ...) __attribute__((format(printf, 1, 2)));

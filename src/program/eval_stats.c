@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-uint64_t stats_next(stats_rng *r) {
+static uint64_t next(stats_rng *r) {
     uint64_t z = r->state += 0x9e3779b97f4a7c15u;
     z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
     z = (z ^ z >> 27) * 0x94d049bb133111ebu;
@@ -13,7 +13,7 @@ uint64_t stats_next(stats_rng *r) {
 }
 
 uint32_t stats_below(stats_rng *r, uint32_t n) {
-    return (uint32_t)((stats_next(r) >> 32) * n >> 32);
+    return (uint32_t)((next(r) >> 32) * n >> 32);
 }
 
 void stats_shuffle(stats_rng *r, uint32_t *items, uint32_t n, uint32_t k) {
@@ -23,14 +23,14 @@ void stats_shuffle(stats_rng *r, uint32_t *items, uint32_t n, uint32_t k) {
     }
 }
 
-int stats_rising(const void *a, const void *b) {
+static int rising(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
     return x < y ? -1 : x > y;
 }
 
 double stats_quantile(double *values, size_t count, double q) {
     if (!count) return NAN;
-    qsort(values, count, sizeof *values, stats_rising);
+    qsort(values, count, sizeof *values, rising);
     double at = q * (double)(count - 1);
     size_t low = (size_t)at;
     return low + 1 < count ? values[low] + (at - (double)low) * (values[low + 1] - values[low]) : values[count - 1];
@@ -116,7 +116,7 @@ typedef struct {
     bool positive;
 } scored;
 static int by_score(const void *a, const void *b) {
-    return stats_rising(&((const scored *)a)->score, &((const scored *)b)->score);
+    return rising(&((const scored *)a)->score, &((const scored *)b)->score);
 }
 
 double stats_auroc(const double *score, const bool *positive, size_t count) {

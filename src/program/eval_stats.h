@@ -9,7 +9,6 @@
 typedef struct {
     uint64_t state;
 } stats_rng;
-uint64_t stats_next(stats_rng *r);
 uint32_t stats_below(stats_rng *r, uint32_t n); /* the high 32 bits, times n, shifted right by 32: 0..n-1 */
 /* First k of a Fisher-Yates shuffle of items[n]. */
 void stats_shuffle(stats_rng *r, uint32_t *items, uint32_t n, uint32_t k);
@@ -44,5 +43,4 @@ typedef struct {
 double stats_ece(const double *confidence, const bool *right, size_t count, stats_bin bins[10]);
 
 double stats_quantile(double *values, size_t count, double q); /* sorts values; linear between ranks */
-int stats_rising(const void *a, const void *b);                /* qsort of doubles */
 #endif

@@ -15,7 +15,9 @@ static uint8_t band_of(size_t words) {
     return words < 4 ? 0 : words < 8 ? 1 : words < 15 ? 2 : words < 33 ? 3 : 4;
 }
 
-float *sweep_project(const char *fit_path, const srv_pin *pin, float *rows, size_t count, size_t *dim) {
+/* rows[count][dim] to unit rows of the fit's exit with this pin; *dim becomes its row_dim. Null, with a message, when
+ * there is none. Frees rows. */
+static float *project(const char *fit_path, const srv_pin *pin, float *rows, size_t count, size_t *dim) {
     file_bytes file = {0};
     void *mem = NULL;
     const sr_router *r = NULL;
@@ -172,9 +174,9 @@ bool sweep_load_vectors(const sweep_source *s, const srv_set *set, sweep_data *d
     drop_vectors(d);
     float *pool = srv_set_vectors(set, &d->pool, quiet), *tests = pool ? srv_set_vectors(set, &d->tests, quiet) : NULL;
     if (tests && s->fit) {
-        pool = sweep_project(s->fit, pin, pool, d->pool.count, &dim);
+        pool = project(s->fit, pin, pool, d->pool.count, &dim);
         if (pool)
-            tests = sweep_project(s->fit, pin, tests, d->tests.count, &test_dim);
+            tests = project(s->fit, pin, tests, d->tests.count, &test_dim);
         else
             free(tests), tests = NULL;
     } else if (tests) {

@@ -18,7 +18,4 @@ bool sweep_load(const sweep_source *s, sweep_data *out, char *model, size_t mode
 bool sweep_load_texts(const sweep_source *s, sweep_data *d);
 bool sweep_load_vectors(const sweep_source *s, const srv_set *set, sweep_data *d, bool keep, bool quiet);
 void sweep_unload(sweep_data *d);
-/* rows[count][dim] to unit rows of the fit's exit with this pin; *dim becomes its row_dim. Null, with a message, when
- * there is none. Frees rows. */
-float *sweep_project(const char *fit_path, const srv_pin *pin, float *rows, size_t count, size_t *dim);
 #endif

@@ -134,7 +134,8 @@ static bool read_answers(table_job *job, const entry *index, const char *path) {
     return true;
 }
 
-bool table_add_exit(const table_job *job, const uint8_t *file, size_t bytes, const char *fit_path) {
+/* Adds the table's exit to a fit, or makes one; an exit of an older table goes. */
+static bool add_exit(const table_job *job, const uint8_t *file, size_t bytes, const char *fit_path) {
     static sr_write_route routes[SR_MAX_ROUTES];
     static sr_write_exit exits[SR_MAX_EXITS];
     uint32_t count = 0;
@@ -212,7 +213,7 @@ static bool write_table(table_job *job, const char *path, const char *routes_pat
             snprintf(fit, sizeof fit, "%.*s%s", folder, routes_path, job->source.fit);
         else
             snprintf(fit, sizeof fit, "%.*s.srf", (int)(strlen(path) > 4 ? strlen(path) - 4 : strlen(path)), path);
-        fine = table_add_exit(job, file, (size_t)bytes, fit);
+        fine = add_exit(job, file, (size_t)bytes, fit);
         if (fine && !job->source.fit) cli_note("the route file names no \"fit\"; compile with --fit %s", fit);
     }
     free(file);

@@ -33,8 +33,4 @@ typedef struct {
 
 bool table_judge(table_job *job);
 void table_report(const table_job *job, FILE *to);
-/* Vectors of count texts by a table file; memory(). */
-float *table_vectors(const uint8_t *file, size_t bytes, const sr_text *texts, size_t count);
-/* Adds the table's exit to a fit, or makes one; an exit of an older table goes. */
-bool table_add_exit(const table_job *job, const uint8_t *file, size_t bytes, const char *fit_path);
 #endif

@@ -8,7 +8,8 @@
 
 enum { FOLDS = 4 };
 
-float *table_vectors(const uint8_t *file, size_t bytes, const sr_text *texts, size_t count) {
+/* Vectors of count texts by a table file; memory(). */
+static float *vectors(const uint8_t *file, size_t bytes, const sr_text *texts, size_t count) {
     const sr_table *table;
     int64_t need = sr_table_bytes(file, bytes);
     int rc = (int)need;
@@ -59,8 +60,8 @@ static bool judge_fold(table_job *job, const uint8_t *train, const uint8_t *test
         uint8_t *file = NULL;
         if (trained) table_train(t, train, rows, head, bias);
         int64_t bytes = table_file(t, rows, &file);
-        float *v = bytes < 0 ? NULL : table_vectors(file, (size_t)bytes, job->texts, n);
-        float *u = v ? table_vectors(file, (size_t)bytes, job->utterances, job->utterance_count) : NULL;
+        float *v = bytes < 0 ? NULL : vectors(file, (size_t)bytes, job->texts, n);
+        float *u = v ? vectors(file, (size_t)bytes, job->utterances, job->utterance_count) : NULL;
         fine = u != NULL;
         if (fine) score(job, v, u, test, trained ? out->scores : out->start);
         for (size_t i = 0; i < n && fine && trained; i++)

@@ -1,5 +1,5 @@
 // Talks to work-worker.js, where everything heavy happens. One worker for Edit and for Bring your own.
-export class Workshop {
+class Workshop {
   constructor(page) {
     this.page = page;
     this.requests = new Map();

@@ -90,7 +90,7 @@ function set(node, name, value) {
   if (node.getAttribute(name) !== value) node.setAttribute(name, value);
 }
 
-export function placeIn(form, sendButton) {
+function placeIn(form, sendButton) {
   const row = sendButton?.closest('.items-between') || form.querySelector('.items-between') || rowOf(form, sendButton);
   if (!row) return null;
   const spacer = [...row.children].find((child) => child.classList.contains('mx-auto') && child.childElementCount === 0);

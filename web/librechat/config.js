@@ -1,10 +1,10 @@
 // smartrouter.json: read, checked, completed. A mistake never stops the plugin: the message says what to change, and the
 // default stands in.
 
-export const MODES = ['first', 'sure', 'every'];
-export const DOWNLOADS = ['never', 'focus', 'wifi'];
+const MODES = ['first', 'sure', 'every'];
+const DOWNLOADS = ['never', 'focus', 'wifi'];
 
-export const DEFAULTS = {
+const DEFAULTS = {
   auto: true,
   mode: 'first',
   routes: {},

@@ -1,13 +1,13 @@
 // React's contexts from outside, by the shape of their values: names of properties survive minification, nothing else does.
 
-export function fiberOf(node) {
+function fiberOf(node) {
   for (const key in node) if (key.startsWith('__reactFiber$')) return node[key];
   return null;
 }
 
 /** The mounted fibers from the root down to a node. A node's own pointer may lead to the spare copy of a fiber, which holds the
  * values of the render before; child pointers from the root's `current` never do. */
-export function mountedPath(node) {
+function mountedPath(node) {
   const up = [];
   for (let fiber = fiberOf(node); fiber && up.length < 5000; fiber = fiber.return) up.push(fiber);
   const root = up.pop();
