@@ -44,11 +44,12 @@ static void change_small_model(const uint8_t *data, size_t bytes) {
     if (!small) {
         sr_source_model s = model_source();
         sr_write_options w = model_options();
-        const float *numbers = model_numbers(4 * MODEL_DIM, 1, 0);
+        float *numbers = model_numbers(4 * MODEL_DIM, 1, 0);
         sr_source_whitening whitening = {1, 4, numbers, numbers};
         w.whitenings = &whitening, w.whitening_count = 1;
         w.layers = 1, w.layer_coding = SR_CODING_Q4, w.embedding_coding = SR_CODING_Q8_BLOCKS;
         small_bytes = (size_t)sr_model_write(&s, &w, &small);
+        free(numbers);
     }
     uint8_t *file = malloc(small_bytes);
     memcpy(file, small, small_bytes);
