@@ -499,9 +499,10 @@ bench-readme:
 	@$(node) tests/bench/readme.mjs bench
 
 # Long and hard use; fails when memory grows or an answer is lost, and writes build/soak.md. size=1 takes hours; make test runs a thousandth.
+# only=jsonl,loads: these parts (tests/soak/soak.mjs names them); the table keeps the others as they were.
 size := 1
 soak: cli wasm routes model setup-browser
-	@$(node) --expose-gc tests/soak/soak.mjs $(config) $(size)
+	@$(node) --expose-gc tests/soak/soak.mjs $(config) $(size) $(only)
 soak-readme:
 	@$(node) tests/bench/readme.mjs soak
 test-soak:
@@ -532,7 +533,7 @@ fuzz: $(fuzz_programs) fuzz-wasm
 
 # Puts the rows of the last runs into README.md, between its markers.
 fuzz-readme:
-	@{ printf '%s\n' '| target | what is tried | seconds | how often | findings left |' '| --- | --- | ---: | --- | --- |'; \
+	@{ printf '%s\n' '| target | what is tried | seconds | of a processor | how often | findings left |' '| --- | --- | ---: | ---: | --- | --- |'; \
 		cat build/fuzz/*.row; } > build/fuzz.md
 	@$(node) tests/bench/readme.mjs fuzz
 

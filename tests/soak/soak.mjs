@@ -1,10 +1,11 @@
-// Long and hard use: node --expose-gc tests/soak/soak.mjs [CONFIG [SIZE]], size 1 is the whole, 0.001 what `make test` runs. Fails when
-// memory grows, an answer is lost or differs, and writes what was held to build/soak.md.
+// Long and hard use: node --expose-gc tests/soak/soak.mjs [CONFIG [SIZE [PARTS]]], size 1 is the whole, 0.001 what `make test` runs; parts
+// by their names below, "jsonl,loads". Fails when memory grows, an answer is lost or differs. What a part held when it last ran at a size of
+// 0.01 and more stays in build/soak/; all of it is put together in build/soak.md.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
@@ -12,7 +13,7 @@ import { http } from '../../web/embedders/http.js';
 import { SmartRouter } from '../../web/smartrouter.js';
 import { pageCalls, pageDeaths } from './page.mjs';
 
-const [config = 'release', given = '1'] = process.argv.slice(2);
+const [config = 'release', given = '1', wanted = ''] = process.argv.slice(2);
 const size = Number(given);
 if (!(size > 0 && size <= 1)) throw new Error(`soak: a size above 0 and up to 1 is wanted, not ${given}`);
 const root = new URL('../../', import.meta.url);
@@ -23,15 +24,19 @@ const whole = (count, least = 1) => Math.max(least, Math.round(count * size));
 const MB = 1e6;
 const WORDS = 'write fix plan cook derive draw book read move sum poem code pod tax rain train Gedicht Fehler viaje recette'.split(' ');
 const prompt = (i) => `${WORDS[i % 20]} ${WORDS[(i / 20 | 0) % 20]} ${WORDS[(i * 7) % 20]} ${i % 997}`;
-const rows = [];
+const parts = [];
+const records = new URL('build/soak/', root);
+mkdirSync(records, { recursive: true });
 
-async function part(name, count, work) {
+async function part(key, name, count, work) {
+  parts.push(key);
+  if (wanted && !wanted.split(',').includes(key)) return;
   const began = performance.now();
   const { held, early, late, allowed } = await work(count);
   const seconds = (performance.now() - began) / 1000;
   if (early !== undefined) assert.ok(late <= early + allowed, `${name}: memory grew from ${(early / MB).toFixed(1)} to ${(late / MB).toFixed(1)} MB`);
   const memory = early === undefined ? '–' : `${(early / MB).toFixed(1)} → ${(late / MB).toFixed(1)}`;
-  rows.push(`| ${name} | ${count.toLocaleString('en')} | ${seconds.toFixed(1)} | ${memory} | ${held} |`);
+  if (size >= 0.01) writeFileSync(new URL(`${key}@${size}.row`, records), `| ${name} | ${size} | ${count.toLocaleString('en')} | ${seconds.toFixed(1)} | ${memory} | ${held} |\n`);
   console.log(`soak: ${name}: ${count}, ${seconds.toFixed(1)} s, ${held}`);
 }
 
@@ -170,16 +175,19 @@ async function badServer(count) {
   return { held: `${faults} faults; ${right} right, ${refused} refused with a code, none wrong`, ...measure };
 }
 
-await part('JSONL through the native program, piece table', whole(10_000_000), jsonl);
-await part('route() on the page’s thread, piece table', whole(1_000_000, 1000), (n) => calls(n, false));
-await part('route() in a worker, encoder', whole(20_000, 100), (n) => calls(n, true));
-await part('load and dispose', whole(1000, 20), loads);
-await part('instances at once', 50, together);
-await part('route() while the worker dies every 100 calls', whole(5000, 220), deaths);
+await part('jsonl', 'JSONL through the native program, piece table', whole(10_000_000), jsonl);
+await part('calls', 'route() on the page’s thread, piece table', whole(1_000_000, 1000), (n) => calls(n, false));
+await part('worker', 'route() in a worker, encoder', whole(20_000, 100), (n) => calls(n, true));
+await part('loads', 'load and dispose', whole(1000, 20), loads);
+await part('together', 'instances at once', 50, together);
+await part('deaths', 'route() while the worker dies every 100 calls', whole(5000, 220), deaths);
 const texts = Array.from({ length: 20 }, (_, i) => prompt(i * 37));
-await part('route() in a page of Chromium, piece table, a worker beside it', whole(1_000_000, 1000), pageCalls(fileURLToPath(root), config, texts));
-await part('route() in a page whose worker dies every 100 calls', whole(1000, 220), pageDeaths(fileURLToPath(root), config, texts));
-await part('http embedder under a bad server', whole(2000, 20), badServer);
+const [folder, quick] = [fileURLToPath(root), whole(1_000_000, 1000)];
+await part('page', 'route() in a page of Chromium, piece table, a worker beside it', quick, pageCalls(folder, config, texts));
+await part('page-deaths', 'route() in a page whose worker dies every 100 calls', whole(1000, 220), pageDeaths(folder, config, texts));
+await part('http', 'http embedder under a bad server', whole(2000, 20), badServer);
 
-const table = ['| what | how many | seconds | memory after a fifth → at the end, MB | outcome |', '| --- | ---: | ---: | ---: | --- |', ...rows];
-writeFileSync(new URL('build/soak.md', root), `${cpus()[0].model.trim()}, ${cpus().length} cores, Node ${process.versions.node}, size ${size}.\n\n${table.join('\n')}\n`);
+const kept = readdirSync(records).sort().reverse(); // the larger sizes first
+const rows = parts.flatMap((key) => kept.filter((file) => file.startsWith(`${key}@`)).map((file) => readFileSync(new URL(file, records), 'utf8')));
+const table = `| what | size | how many | seconds | memory after a fifth → at the end, MB | outcome |\n| --- | ---: | ---: | ---: | ---: | --- |\n${rows.join('')}`;
+writeFileSync(new URL('build/soak.md', root), `${cpus()[0].model.trim()}, ${cpus().length} cores, Node ${process.versions.node}; size 1 is the whole.\n\n${table}`);
