@@ -21,10 +21,6 @@ static const cli_option options[] = {
     {"--model", "FILE", "encoder model (.srm); default: the one that make built"},
     {"--unseen", "LANGUAGES",
      "of the corpus only these judge and calibrate, as nl,sv: those that adapt left out (default all)"},
-    {"--calibration", "FILE",
-     "a fit (.srf) with the same exits whose confidence and stops are taken, when no row is left that the encoder has "
-     "not "
-     "seen; nothing is judged then"},
     {"--share", "S", "of the corpus only so much is fitted on, to see what more of it is worth (default 1)"},
     {"--exits", "LIST", "layers of each exit's vector: 1,4,5+7+9 (default)"},
     {"--per-route", "N", "utterances a route (default 64)"},
@@ -197,28 +193,6 @@ static bool prepare(tune_job *job, const char *cache) {
     return fine;
 }
 
-/* Confidence and stops as another fit has them. */
-static bool take_calibration(tune_job *job, const char *path) {
-    file_bytes file = {0};
-    void *mem;
-    const sr_router *fit = fit_load(path, &file, &mem);
-    bool fine = fit != NULL;
-    for (uint32_t x = 0; x < job->exit_count && fine; x++) {
-        sr_write_exit from = {0};
-        uint32_t at = 0;
-        while (sr_write_exit_take(fit, at, NULL, 0, &from, NULL, NULL) >= 0 &&
-               (from.embedder != SR_EMBEDDER_ENCODER || from.layer_mask != job->masks[x]))
-            at++;
-        fine = at < sr_router_exit_count(fit);
-        if (!fine) cli_error("%s has no exit of the layers of --exits' number %u", path, x + 1);
-        for (int i = 0; i < 4 && fine; i++) job->exits[x].calibration[i] = (double)from.calibration[i];
-        if (fine) job->exits[x].stop = (double)from.stop_confidence;
-    }
-    free(mem);
-    file_free(&file);
-    return fine;
-}
-
 int sr_cmd_tune(int argc, char **argv) {
     cli_args args;
     int parsed = cli_parse(&command, argc, argv, &args);
@@ -252,12 +226,9 @@ int sr_cmd_tune(int argc, char **argv) {
     bool fine = read_data(job, &args);
     if (fine) tune_weigh(&job->data, public_weight, &job->weight, &job->route_of);
     fine = fine && prepare(job, cache ? cache : "build/tune");
-    if (cli_given(&args, "--calibration"))
-        fine = fine && take_calibration(job, cli_value(&args, "--calibration")) && fit_final(job);
-    else
-        fine = fine && tune_judge(job) && fit_final(job) && tune_calibrate(job);
-    if (fine && job->was_judged) tune_report(job, stdout);
-    if (fine && job->was_judged && cli_given(&args, "--report")) {
+    fine = fine && tune_judge(job) && fit_final(job) && tune_calibrate(job);
+    if (fine) tune_report(job, stdout);
+    if (fine && cli_given(&args, "--report")) {
         file_writer w;
         fine = file_begin(&w, cli_value(&args, "--report"));
         if (fine) tune_report(job, w.stream);

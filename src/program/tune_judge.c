@@ -1,6 +1,8 @@
 /* Judging by rows left out: the corpus language by language group, public prompts source by source; then calibration.
  */
+#include "program/parallel.h"
 #include "program/tune.h"
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,6 +84,33 @@ static uint32_t language_fold(const tune_job *job, const char *lang) {
     return rank % LANGUAGE_FOLDS;
 }
 
+typedef struct {
+    tune_job *job;
+    const uint32_t *fold; /* [row]: of its language */
+    atomic_bool failed;
+} judging;
+
+/* Folds judge different rows, so they don't get in each other's way. */
+static void judge_one(void *context, int thread, size_t f) {
+    judging *all = context;
+    tune_job *job = all->job;
+    size_t n = job->data.count, tested = 0;
+    uint8_t *train = memory(n), *test = memory(n);
+    (void)thread;
+    for (size_t i = 0; i < n; i++) {
+        const sample *s = &job->data.rows[i];
+        test[i] = f < LANGUAGE_FOLDS
+                      ? s->corpus && all->fold[i] == f && (!job->unseen || dataset_lists(job->unseen, s->lang))
+                      : i >= job->judge_from && s->source == f - LANGUAGE_FOLDS;
+        /* a fold of sources leaves out its source wherever it stands; one of languages, its own languages in the
+         * corpus */
+        train[i] = f < LANGUAGE_FOLDS ? !s->corpus || all->fold[i] != f : s->source != f - LANGUAGE_FOLDS;
+        tested += test[i];
+    }
+    if (tested && !judge_fold(job, train, test)) all->failed = true;
+    free(train), free(test);
+}
+
 bool tune_judge(tune_job *job) {
     size_t n = job->data.count, routes = job->data.route_count;
     for (uint32_t x = 0; x < job->exit_count; x++) {
@@ -90,7 +119,6 @@ bool tune_judge(tune_job *job) {
         h->raw_scores = memory(n * routes * sizeof(float));
     }
     job->was_judged = memory(n);
-    uint8_t *train = memory(n), *test = memory(n);
     uint32_t *fold = memory(n * sizeof *fold), judges = job->data.source_count;
     char known[64][8];
     uint32_t known_fold[64], known_count = 0;
@@ -105,24 +133,10 @@ bool tune_judge(tune_job *job) {
         }
         fold[i] = at < 64 ? known_fold[at] : 0;
     }
-    bool fine = true;
-    for (uint32_t f = 0; f < LANGUAGE_FOLDS + judges && fine; f++) {
-        size_t tested = 0;
-        for (size_t i = 0; i < n; i++) {
-            const sample *s = &job->data.rows[i];
-            test[i] = f < LANGUAGE_FOLDS
-                          ? s->corpus && fold[i] == f && (!job->unseen || dataset_lists(job->unseen, s->lang))
-                          : i >= job->judge_from && s->source == f - LANGUAGE_FOLDS;
-            /* a fold of sources leaves out its source wherever it stands; one of languages, its own languages in the
-             * corpus */
-            train[i] = f < LANGUAGE_FOLDS ? !s->corpus || fold[i] != f : s->source != f - LANGUAGE_FOLDS;
-            tested += test[i];
-        }
-        if (tested) fine = judge_fold(job, train, test);
-        cli_progress("judging by what was left out", f + 1, LANGUAGE_FOLDS + judges);
-    }
-    free(train), free(test), free(fold);
-    return fine;
+    judging all = {.job = job, .fold = fold};
+    parallel_for(LANGUAGE_FOLDS + judges, 0, "judging by what was left out", judge_one, &all);
+    free(fold);
+    return !all.failed;
 }
 
 /* ---- calibration ------------------------------------------------------------------------------------------------- */
