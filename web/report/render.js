@@ -103,7 +103,7 @@ ${table({ head: ['exit', 'vector', 'rows', 'map', 'score', 'stops at confidence'
 }
 
 const sections = [
-  section('accuracy', 'How right it is', 'The shipped asset on prompts that nothing was fitted to.', [
+  section('accuracy', 'How right it is', 'The shipped asset. Nothing was fitted to the own evaluation prompts and the odd ones; its map and table have seen the public ones.', [
     figure(charts.accuracyByExit(report)), figure(charts.accuracyByRoute(report)), figure(charts.coverage(report)), figure(charts.reliability(report)),
     ...Object.keys(report.eval ?? {}).map((name) => figure(charts.confusion(report, name))), breakdown(), outOfScope(),
   ]),
@@ -135,7 +135,7 @@ body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(
 h1 { font-size: 1.8rem; line-height: 1.2; } h2 { margin-top: 3rem; border-bottom: 1px solid var(--line); } h3 { margin: 0; font-size: 1.1rem; }
 nav ul { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; } a { color: inherit; }
 .figure { margin: 2rem 0; } figcaption p { margin: .2rem 0 .6rem; color: var(--soft); } .plot { overflow-x: auto; } .plot svg { --plot-background: var(--paper); }
-@media (max-width: 45rem) { .plot svg { min-width: 40rem; } } /* rather scroll a figure than not be able to read it */
+@media (max-width: 45rem) { .plot > svg, figure > svg { min-width: 40rem; } } /* rather scroll a figure than not be able to read it */
 .alt { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; font-size: .85rem; margin: .6rem 0; } th, td { border-bottom: 1px solid var(--line); padding: .2rem .6rem; text-align: left; vertical-align: top; } td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 summary { cursor: pointer; color: var(--soft); }
