@@ -13,6 +13,12 @@ describe('a browser that can do everything', () => {
     await deepen(page);
     await page.evaluate(() => navigator.serviceWorker.ready);
     await page.waitForFunction(() => navigator.serviceWorker.controller);
+    // A part of the model answers before it is written to the cache: wait until no more come.
+    await page.waitForFunction(async () => {
+      const kept = (await (await caches.open('smartrouter')).keys()).length, before = globalThis.kept;
+      globalThis.kept = kept;
+      return kept === before;
+    }, null, { polling: 1000 });
     await page.context().setOffline(true);
     it.hook = (_request, response) => (response.destroy(), true); // and the server is gone
     try {
